@@ -1,0 +1,1 @@
+"""In-Context Convergence of Transformers, arXiv 2310.05249."""

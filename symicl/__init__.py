@@ -1,0 +1,106 @@
+"""symicl: derive, reduce, iterate, judge and typeset what gradient descent does to attention weights.
+
+The names below are public, in the order of the pipeline: a system says what is trained; everything else follows.
+"""
+
+from symicl.arithmetic import ARITHMETICS, Arithmetic, Guarantee, arithmetic
+from symicl.claims import (
+    Claim,
+    Evidence,
+    Outcome,
+    Verdict,
+    always,
+    at_start,
+    check,
+    claim,
+    conserved,
+    equal,
+    first_step,
+    infimum,
+    load_claims,
+    load_papers,
+    nonnegative,
+    nonpositive,
+    simplex,
+    sooner,
+    update,
+)
+from symicl.derive import Update, derive
+from symicl.errors import BudgetError, DerivationError, InputError, SymiclError, UndecidedError
+from symicl.evaluate import compile_expressions, value_of
+from symicl.expectation import Expectation, Multinomial, RandomTask, TokenCounts, multinomial_mean
+from symicl.grammar import Condition, exact, format_expression, parse_condition, parse_expression, parse_value
+from symicl.indices import SumOver, partial
+from symicl.iterate import LOSS, Row, Run, Trajectory, iterate
+from symicl.reduce import Recurrence, commutation_defects, reduce_system
+from symicl.symmetry import State, SymmetricSystem, restrict
+from symicl.systems.base import Coordinate, FeatureClass, FeatureSet, Parameter, StateNames, System, SystemFamily
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Coordinate",
+    "FeatureClass",
+    "FeatureSet",
+    "Parameter",
+    "StateNames",
+    "System",
+    "SystemFamily",
+    "Expectation",
+    "Multinomial",
+    "RandomTask",
+    "SumOver",
+    "TokenCounts",
+    "multinomial_mean",
+    "partial",
+    "Update",
+    "derive",
+    "State",
+    "SymmetricSystem",
+    "restrict",
+    "Recurrence",
+    "commutation_defects",
+    "reduce_system",
+    "ARITHMETICS",
+    "Arithmetic",
+    "Guarantee",
+    "arithmetic",
+    "compile_expressions",
+    "value_of",
+    "LOSS",
+    "Row",
+    "Run",
+    "Trajectory",
+    "iterate",
+    "Claim",
+    "Evidence",
+    "Outcome",
+    "Verdict",
+    "always",
+    "at_start",
+    "check",
+    "claim",
+    "conserved",
+    "equal",
+    "first_step",
+    "infimum",
+    "load_claims",
+    "load_papers",
+    "nonnegative",
+    "nonpositive",
+    "simplex",
+    "sooner",
+    "update",
+    "Condition",
+    "exact",
+    "format_expression",
+    "parse_condition",
+    "parse_expression",
+    "parse_value",
+    "SymiclError",
+    "InputError",
+    "DerivationError",
+    "UndecidedError",
+    "BudgetError",
+    "__version__",
+]

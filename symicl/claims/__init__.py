@@ -1,0 +1,56 @@
+"""Claims: statements with the verdict they are expected to get, and what decides them."""
+
+from symicl.claims.base import Claim, Evidence, Outcome, Source, Verdict, claim
+from symicl.claims.check import check
+from symicl.claims.loader import Paper, load_claims, load_papers
+from symicl.claims.statements import (
+    Always,
+    Conserved,
+    Earlier,
+    HittingTime,
+    Identity,
+    Infimum,
+    Sign,
+    always,
+    at_start,
+    conserved,
+    equal,
+    first_step,
+    infimum,
+    nonnegative,
+    nonpositive,
+    simplex,
+    sooner,
+    update,
+)
+
+__all__ = [
+    "Always",
+    "Claim",
+    "Conserved",
+    "Earlier",
+    "Evidence",
+    "HittingTime",
+    "Identity",
+    "Infimum",
+    "Outcome",
+    "Paper",
+    "Sign",
+    "Source",
+    "Verdict",
+    "always",
+    "at_start",
+    "check",
+    "claim",
+    "conserved",
+    "equal",
+    "first_step",
+    "infimum",
+    "load_claims",
+    "load_papers",
+    "nonnegative",
+    "nonpositive",
+    "simplex",
+    "sooner",
+    "update",
+]

@@ -1,0 +1,85 @@
+"""From a claim to its outcome: one checker for each kind of statement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from symicl.claims.base import Claim, Evidence, Outcome, Verdict
+from symicl.claims.checkers.identity import decide_conserved, decide_identity
+from symicl.claims.checkers.infimum import decide_infimum
+from symicl.claims.checkers.sign import decide_sign
+from symicl.claims.checkers.trajectory import decide_always, decide_earlier, decide_hitting_time
+from symicl.claims.statements import Always, Conserved, Earlier, HittingTime, Identity, Infimum, Sign, system_of
+from symicl.errors import InputError, SymiclError
+
+CHECKERS: Mapping[type, Callable[[Any], Outcome]] = {
+    Identity: decide_identity,
+    Conserved: decide_conserved,
+    Sign: decide_sign,
+    Infimum: decide_infimum,
+    Always: decide_always,
+    HittingTime: decide_hitting_time,
+    Earlier: decide_earlier,
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A claim with the outcome it got and the seconds that took."""
+
+    claim: Claim
+    outcome: Outcome
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.outcome.verdict
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the expected one or a stronger one."""
+        return self.verdict.meets(self.claim.expected)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.claim.id,
+            "verdict": self.verdict.value,
+            "expected": self.claim.expected.value,
+            "evidence": self.outcome.evidence.as_json(),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def check(claim: Claim) -> Checked:
+    """Decide a claim. What cannot be decided is ``undecided`` with the reason; only a malformed claim raises."""
+    checker = CHECKERS.get(type(claim.statement))
+    if checker is None:
+        kinds = ", ".join(kind.__name__ for kind in CHECKERS)
+        raise InputError(
+            f"{type(claim.statement).__name__} is not a kind of statement", where=claim.id, remedy=f"use one of {kinds}"
+        )
+    start = time.perf_counter()
+    try:
+        outcome = checker(claim.statement)
+    except SymiclError as error:
+        outcome = Outcome(Verdict.UNDECIDED, Evidence("none", str(error)))
+    return Checked(claim, outcome, time.perf_counter() - start)
+
+
+def kind_of(claim: Claim) -> str:
+    """The kind of a claim's statement in one lower-case word or two, as ``symicl list`` prints it."""
+    return {
+        Identity: "identity",
+        Conserved: "invariant",
+        Sign: "sign",
+        Infimum: "infimum",
+        Always: "trajectory",
+        HittingTime: "convergence time",
+        Earlier: "order of times",
+    }[type(claim.statement)]
+
+
+__all__ = ["CHECKERS", "Checked", "check", "kind_of", "system_of"]

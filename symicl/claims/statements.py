@@ -1,0 +1,214 @@
+"""The kinds of statements, written so that a result file reads like the statement it makes.
+
+Distinct index symbols (``k``, ``n``) stand for distinct features. Expressions are exact; a statement with a float in it
+is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symicl.derive import derive
+from symicl.errors import InputError
+from symicl.expectation import multinomial_mean
+from symicl.grammar import Condition, exact, parse_condition, parse_expression
+from symicl.iterate import LOSS
+from symicl.symmetry import restrict
+from symicl.systems.base import System
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``left = right`` for all values of everything in them."""
+
+    system: System
+    left: sp.Expr
+    right: sp.Expr
+
+
+@dataclass(frozen=True)
+class Conserved:
+    """A linear form in the states that training does not change."""
+
+    system: System
+    form: sp.Expr
+
+
+@dataclass(frozen=True)
+class Sign:
+    """``expression >= 0`` (or ``<= 0``) for all values of everything in it."""
+
+    system: System
+    expression: sp.Expr
+    relation: str
+
+
+@dataclass(frozen=True)
+class Always:
+    """``condition`` holds at every step from ``first`` on (or the first step meeting ``since``) to ``last``.
+
+    ``last`` is a step, or a condition whose first step ends the range (that step included).
+    """
+
+    system: System
+    condition: Condition
+    eta: sp.Rational
+    last: int | Condition
+    first: int = 0
+    since: Condition | None = None
+
+
+@dataclass(frozen=True)
+class HittingTime:
+    """The first step meeting ``condition`` is ``== steps``, ``<= steps`` or ``>= steps``."""
+
+    system: System
+    condition: Condition
+    eta: sp.Rational
+    relation: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """One system meets a condition at a strictly earlier step than another meets the same."""
+
+    sooner: System
+    later: System
+    condition: Condition
+    eta: sp.Rational
+
+
+@dataclass(frozen=True)
+class Infimum:
+    """The infimum of the loss over the reachable states of a one-scalar system is ``value``, and is not attained."""
+
+    system: System
+    value: sp.Expr
+
+
+def _names(system: System) -> dict[str, sp.Expr]:
+    """The names a text about a system may use: its states, its parameters and the step size."""
+    states = {str(state.symbol): state.symbol for state in restrict(system).states}
+    parameters = {parameter.name: parameter.symbol for parameter in system.parameters}
+    values = dict(system.values)
+    return {**parameters, **values, str(system.step_size): system.step_size, **states}
+
+
+def _expression(system: System, given: sp.Expr | str) -> sp.Expr:
+    if isinstance(given, str):
+        given = parse_expression(given, _names(system), expectation=multinomial_mean)
+    expression = sp.sympify(given)
+    if expression.has(sp.Float):
+        raise InputError(f"{expression} has a float in it", where="statement", remedy="write exact numbers")
+    return expression
+
+
+def _condition(system: System, text: str) -> Condition:
+    return parse_condition(text, {**_names(system), "loss": LOSS})
+
+
+def update(system: System, of: str | sp.Expr) -> sp.Expr:
+    """``state(t+1) - state(t)``: by the name of a state, or by an entry such as ``S[k, k]`` or ``S[n, k]``.
+
+    Raises ``InputError`` when the system does not train it.
+    """
+    if isinstance(of, str):
+        states = {str(state.symbol): state.update for state in restrict(system).states}
+        if of in states:
+            return states[of]
+        known = ", ".join(states)
+    else:
+        entries = {item.variable: item.expression for item in derive(system)}
+        if of in entries:
+            return entries[of]
+        known = ", ".join(map(str, entries))
+    raise InputError(f"{system.id} does not train {of}", where=str(of), remedy=f"it trains {known}")
+
+
+def at_start(system: System, expression: sp.Expr) -> sp.Expr:
+    """The expression with every trained number at its value at step 0."""
+    starts: dict[sp.Expr, sp.Expr] = {}
+    for coordinate in system.coordinates:
+        if isinstance(coordinate.variable, sp.Indexed):
+            base = coordinate.variable.base
+            starts |= {entry: coordinate.start for entry in expression.atoms(sp.Indexed) if entry.base == base}
+        else:
+            starts[coordinate.variable] = coordinate.start
+    if system.features is not None and system.features.classes:
+        starts |= {state.symbol: state.coordinate.start for state in restrict(system).states}
+    return expression.xreplace(starts)
+
+
+def simplex(names: str) -> tuple[sp.Expr, ...]:
+    """Attentions that are positive and sum to 1, as ``w_i / sum w`` in free positive weights: ``simplex("a b c")``."""
+    weights = [sp.Symbol(f"w_{name}", positive=True) for name in names.replace(",", " ").split()]
+    total = sp.Add(*weights)
+    return tuple(weight / total for weight in weights)
+
+
+def equal(system: System, left: sp.Expr | str, right: sp.Expr | str) -> Identity:
+    """The statement ``left = right``."""
+    return Identity(system, _expression(system, left), _expression(system, right))
+
+
+def conserved(system: System, form: sp.Expr | str) -> Conserved:
+    """The statement that a linear form in the states, such as ``"A + (K-1)*B"``, never changes."""
+    return Conserved(system, _expression(system, form))
+
+
+def nonnegative(system: System, expression: sp.Expr | str) -> Sign:
+    """The statement ``expression >= 0``."""
+    return Sign(system, _expression(system, expression), ">=")
+
+
+def nonpositive(system: System, expression: sp.Expr | str) -> Sign:
+    """The statement ``expression <= 0``."""
+    return Sign(system, _expression(system, expression), "<=")
+
+
+def always(
+    system: System,
+    condition: str,
+    *,
+    eta: object = 1,
+    to: int | str,
+    start: int = 0,
+    since: str | None = None,
+) -> Always:
+    """The statement that ``condition`` holds at every step of a range of a training run."""
+    last = to if isinstance(to, int) else _condition(system, to)
+    begin = None if since is None else _condition(system, since)
+    return Always(system, _condition(system, condition), exact(eta), last, start, begin)
+
+
+def first_step(system: System, condition: str, relation: str, steps: int, *, eta: object = 1) -> HittingTime:
+    """The statement that the first step meeting ``condition`` is ``== steps``, ``<= steps`` or ``>= steps``."""
+    if relation not in ("==", "<=", ">="):
+        raise InputError(f"{relation!r} is not a relation between steps", where="first_step", remedy="use ==, <= or >=")
+    return HittingTime(system, _condition(system, condition), exact(eta), relation, steps)
+
+
+def sooner(system: System, than: System, condition: str, *, eta: object = 1) -> Earlier:
+    """The statement that ``system`` meets ``condition`` at a strictly earlier step than the other system."""
+    return Earlier(system, than, _condition(system, condition), exact(eta))
+
+
+def infimum(system: System, value: sp.Expr | str) -> Infimum:
+    """The statement that the loss of a one-scalar system has this infimum, which is not attained."""
+    return Infimum(system, _expression(system, value))
+
+
+Statement = Identity | Conserved | Sign | Always | HittingTime | Earlier | Infimum
+
+SYSTEM_OF: Mapping[type, str] = {Earlier: "sooner"}
+
+
+def system_of(statement: Statement) -> System:
+    """The (first) system a statement speaks of."""
+    found = getattr(statement, SYSTEM_OF.get(type(statement), "system"))
+    assert isinstance(found, System)
+    return found

@@ -1,0 +1,341 @@
+"""Expressions to numbers: straight-line code, once compiled, for any number type.
+
+Every exponential gets one name, common subexpressions are computed once, and what does not depend on the prompt is
+taken out of the sum over prompts. In balls, the prompts left out of a window are paid for in the radius.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+from flint import arb
+
+from symicl.algebra import field_of
+from symicl.arithmetic import ARITHMETICS, Arithmetic, Number
+from symicl.errors import DerivationError, UndecidedError
+from symicl.expectation import Expectation, Multinomial
+from symicl.tables import Table, multinomial_table
+
+Function = Callable[..., tuple[Number, ...]]
+
+
+def compile_expressions(
+    expressions: Sequence[sp.Expr], arguments: Sequence[sp.Symbol], arithmetic: Arithmetic, dps: int
+) -> Function:
+    """A function of the arguments that returns the values of the expressions, as a tuple of numbers.
+
+    The expressions must hold nothing but the arguments and exact numbers, and expectations under multinomial laws with
+    exact numbers. Call this and the function inside ``arithmetic.working(dps)``. Raises ``DerivationError`` for
+    expressions that have no code, ``BudgetError`` for expectations with too many terms.
+    """
+    unknown = set().union(*(e.free_symbols for e in expressions)) - set(arguments) if expressions else set()
+    if unknown:
+        names = ", ".join(sorted(str(symbol) for symbol in unknown))
+        raise DerivationError(f"no value for {names}", remedy="give every parameter an exact value")
+    nodes = sorted(set().union(*(e.atoms(Expectation) for e in expressions)), key=sp.default_sort_key)
+    means = {node: sp.Symbol(f"mean{i}") for i, node in enumerate(nodes)}
+    flat = [expression.xreplace(means) for expression in expressions]
+    groups = _groups(nodes, means)
+    naming = _Exponentials([*flat, *(body for group in groups for body in group.bodies)])
+    groups = [group.rewritten(naming) for group in groups]
+    flat = [naming(expression) for expression in flat]
+    return _Writer(arithmetic).function(arguments, naming, groups, flat, dps)
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """``(sum_i coefficients[i] * monomials[i]) ** power``; the monomials are in the cell totals."""
+
+    coefficients: tuple[sp.Expr, ...]
+    monomials: tuple[tuple[int, ...], ...]
+    power: int
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The expectations under one law; ``factors`` splits each body into what depends on the totals."""
+
+    law: Multinomial
+    results: tuple[sp.Symbol, ...]
+    bodies: tuple[sp.Expr, ...]
+    factors: tuple[tuple[_Factor, ...], ...] = ()
+
+    def rewritten(self, naming: _Exponentials) -> _Group:
+        bodies = tuple(naming(body) for body in self.bodies)
+        totals = tuple(total for total, _ in self.law.cells)
+        return _Group(self.law, self.results, bodies, tuple(_factors(body, totals) for body in bodies))
+
+
+def _groups(nodes: Sequence[Expectation], means: Mapping[sp.Expr, sp.Symbol]) -> list[_Group]:
+    laws = dict.fromkeys(node.law for node in nodes)
+    groups = []
+    for law in laws:
+        if not isinstance(law, Multinomial):
+            raise DerivationError(f"an expectation under {type(law).__name__} cannot be evaluated numerically")
+        own = [node for node in nodes if node.law == law]
+        groups.append(_Group(law, tuple(means[node] for node in own), tuple(node.body for node in own)))
+    return groups
+
+
+def _factors(body: sp.Expr, totals: tuple[sp.Symbol, ...]) -> tuple[_Factor, ...]:
+    factors = []
+    for factor in sp.Mul.make_args(body):
+        base, power = factor.as_base_exp()
+        if not power.is_Integer:
+            base, power = factor, sp.S.One
+        if not base.is_polynomial(*totals):
+            raise DerivationError(f"{factor} is not a rational function of the token counts")
+        terms = sp.Poly(base, *totals).terms()
+        factors.append(_Factor(tuple(c for _, c in terms), tuple(m for m, _ in terms), int(power)))
+    return tuple(factors)
+
+
+class _Exponentials:
+    """One symbol for each independent exponential in a set of expressions."""
+
+    def __init__(self, expressions: Sequence[sp.Expr]) -> None:
+        field = field_of(expressions)
+        self.shares = {monomial: share for (base, monomial), share in field.powers.items() if base == sp.E}
+        self.symbols = {monomial: sp.Symbol(f"exp{i}", positive=True) for i, monomial in enumerate(self.shares)}
+
+    def arguments(self) -> dict[sp.Symbol, sp.Expr]:
+        """Each symbol with the expression whose exponential it is."""
+        return {symbol: monomial / self.shares[monomial] for monomial, symbol in self.symbols.items()}
+
+    def __call__(self, expression: sp.Expr) -> sp.Expr:
+        return expression.xreplace({node: self._power(node.args[0]) for node in expression.atoms(sp.exp)})
+
+    def _power(self, exponent: sp.Expr) -> sp.Expr:
+        result = sp.S.One
+        for term in sp.Add.make_args(sp.expand(exponent)):
+            coefficient, monomial = term.as_coeff_Mul(rational=True)
+            result *= self.symbols[monomial] ** (coefficient * self.shares[monomial])
+        return result
+
+
+class _Writer:
+    """Writes the source of one function; constants are bound by name, so no number is ever printed and read back."""
+
+    def __init__(self, arithmetic: Arithmetic) -> None:
+        self.arithmetic = arithmetic
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {"exp": arithmetic.exp, "log": arithmetic.log, "sqrt": arithmetic.sqrt}
+        self.names: dict[sp.Symbol, str] = {}
+        self.constants: dict[sp.Rational, str] = {}
+        self.fresh = 0
+
+    def function(
+        self,
+        arguments: Sequence[sp.Symbol],
+        naming: _Exponentials,
+        groups: Sequence[_Group],
+        outputs: Sequence[sp.Expr],
+        dps: int,
+    ) -> Function:
+        for i, argument in enumerate(arguments):
+            self.names[argument] = f"a{i}"
+        for symbol, exponent in naming.arguments().items():
+            self.assign(symbol, f"exp({self.write(exponent)})")
+        coefficients = [c for group in groups for factors in group.factors for f in factors for c in f.coefficients]
+        count = len(coefficients)
+        # Outputs that wait for a mean are written after the sums over prompts.
+        plain = [o for o in outputs if not any(o.has(result) for group in groups for result in group.results)]
+        shared, reduced = sp.cse([*coefficients, *plain], symbols=sp.numbered_symbols("cse"), order="none")
+        for symbol, expression in shared:
+            self.assign(symbol, self.write(expression))
+        written = iter(self.local(expression) for expression in reduced[:count])
+        for group in groups:
+            self.mean(group, [[[next(written) for _ in f.coefficients] for f in fs] for fs in group.factors], dps)
+        ready = dict(zip(plain, reduced[count:], strict=True))
+        results = [self.write(ready.get(output, output)) for output in outputs]
+        body = "\n    ".join([*self.lines, f"return ({', '.join(results)},)"])
+        source = f"def compiled({', '.join(f'a{i}' for i in range(len(arguments)))}):\n    {body}\n"
+        exec(compile(source, "<symicl>", "exec"), self.scope)
+        return self.scope["compiled"]  # type: ignore[no-any-return]
+
+    def name(self, stem: str) -> str:
+        self.fresh += 1
+        return f"{stem}{self.fresh}"
+
+    def assign(self, symbol: sp.Symbol, code: str) -> None:
+        self.names[symbol] = name = self.name("t")
+        self.lines.append(f"{name} = {code}")
+
+    def local(self, expression: sp.Expr) -> str:
+        """The name (or small integer) that holds the value of an expression."""
+        code = self.write(expression)
+        if code.isidentifier() or code.isdigit():
+            return code
+        name = self.name("t")
+        self.lines.append(f"{name} = {code}")
+        return name
+
+    def bind(self, stem: str, value: Any) -> str:
+        name = self.name(stem)
+        self.scope[name] = value
+        return name
+
+    def write(self, expression: sp.Expr) -> str:
+        """The expression as source text over the names bound so far."""
+        if expression.is_Rational:
+            return self.rational(expression)
+        if expression.is_Symbol:
+            return self.names[expression]
+        if isinstance(expression, sp.Add):
+            return "(" + " + ".join(self.write(term) for term in expression.args) + ")"
+        if isinstance(expression, sp.Mul):
+            return self.product(expression.args)
+        if isinstance(expression, sp.Pow):
+            return self.power(expression)
+        for kind, code in ((sp.exp, "exp"), (sp.log, "log"), (sp.Abs, "abs")):
+            if isinstance(expression, kind):
+                return f"{code}({self.number_code(expression.args[0])})"
+        raise DerivationError(f"no code for {expression.func.__name__}", where=str(expression))
+
+    def number_code(self, expression: sp.Expr) -> str:
+        """As ``write``, but a number of the arithmetic even where the expression is an integer."""
+        return self.constant(expression) if expression.is_Rational else self.write(expression)
+
+    def rational(self, value: sp.Rational) -> str:
+        if value.is_Integer and abs(value) < 2**53:
+            return f"({value})" if value < 0 else str(value)
+        return self.constant(value)
+
+    def constant(self, value: sp.Rational) -> str:
+        if value not in self.constants:
+            self.constants[value] = self.bind("c", self.arithmetic.number(value))
+        return self.constants[value]
+
+    def product(self, factors: Iterable[sp.Expr]) -> str:
+        top: list[str] = []
+        bottom: list[str] = []
+        for factor in factors:
+            base, power = factor.as_base_exp()
+            if factor.is_Rational and not factor.is_Integer:
+                top.append(self.rational(factor))
+            elif power.is_Integer and power < 0:
+                bottom.append(self.write(base ** (-power)))
+            else:
+                top.append(self.write(factor))
+        if not bottom:
+            return "(" + " * ".join(top) + ")"
+        above = top[0] if len(top) == 1 else "(" + " * ".join(top) + ")" if top else "1"
+        if above.isdigit() and all(code.isdigit() for code in bottom):
+            above = self.constant(sp.Integer(above))
+        return f"({above} / {bottom[0] if len(bottom) == 1 else '(' + ' * '.join(bottom) + ')'})"
+
+    def power(self, expression: sp.Expr) -> str:
+        base, exponent = expression.args
+        if exponent.is_Integer and exponent > 0:
+            return f"{self.number_code(base)} ** {exponent}"
+        if exponent.is_Integer:
+            return self.product([expression])
+        if exponent == sp.Rational(1, 2):
+            return f"sqrt({self.number_code(base)})"
+        return f"exp({self.number_code(exponent)} * log({self.number_code(base)}))"
+
+    def mean(self, group: _Group, coefficients: list[list[list[str]]], dps: int) -> None:
+        """The loop over the outcomes of one law, with all its bodies in one pass."""
+        totals = [total for total, _ in group.law.cells]
+        table = _table(group.law, self.arithmetic, dps)
+        monomials = sorted({m for factors in group.factors for f in factors for m in f.monomials if any(m)})
+        columns = {monomial: self.name("m") for monomial in monomials}
+        rows = [
+            (weight, *(self.arithmetic.number(_value(monomial, outcome)) for monomial in monomials))
+            for outcome, weight in zip(table.outcomes, table.weights, strict=True)
+        ]
+        sums = [self.name("s") for _ in group.bodies]
+        weight = self.name("w")
+        zero = self.bind("z", self.arithmetic.number(0))
+        self.lines += [f"{name} = {zero}" for name in sums]
+        self.lines.append(f"for {', '.join([weight, *columns.values()])}, in {self.bind('rows', rows)}:")
+        powers: dict[str, str] = {}
+        for name, factors, codes in zip(sums, group.factors, coefficients, strict=True):
+            parts = [weight]
+            below: list[str] = []
+            for factor, own in zip(factors, codes, strict=True):
+                code = _linear_code(own, factor.monomials, columns)
+                if code not in powers:
+                    powers[code] = self.name("f")
+                    self.lines.append(f"    {powers[code]} = {code}")
+                exponent = f" ** {abs(factor.power)}" if abs(factor.power) != 1 else ""
+                (parts if factor.power > 0 else below).append(powers[code] + exponent)
+            quotient = f" / ({' * '.join(below)})" if below else ""
+            self.lines.append(f"    {name} = {name} + {' * '.join(parts)}{quotient}")
+        if self.arithmetic.name == "ball" and table.missing != 0:
+            trials = int(group.law.trials)
+            for name, factors, codes in zip(sums, group.factors, coefficients, strict=True):
+                bound = self.bind("bound", _tail_bound(factors, trials, table.missing, len(totals)))
+                arguments = ", ".join("(" + ", ".join(own) + ",)" for own in codes)
+                self.lines.append(f"{name} = {name} + {bound}(({arguments},))")
+        for result, name in zip(group.results, sums, strict=True):
+            self.names[result] = name
+
+
+def _linear_code(coefficients: Sequence[str], monomials: Sequence[tuple[int, ...]], columns: Mapping[Any, str]) -> str:
+    terms = []
+    for coefficient, monomial in zip(coefficients, monomials, strict=True):
+        column = columns.get(monomial)
+        terms.append(coefficient if column is None else column if coefficient == "1" else f"{coefficient} * {column}")
+    return "(" + " + ".join(terms) + ")"
+
+
+def _value(monomial: tuple[int, ...], outcome: tuple[int, ...]) -> int:
+    result = 1
+    for power, count in zip(monomial, outcome, strict=True):
+        result *= count**power
+    return result
+
+
+def _table(law: Multinomial, arithmetic: Arithmetic, dps: int) -> Table:
+    numbers = [law.trials, *(probability for _, probability in law.cells)]
+    unknown = [n for n in numbers if not n.is_Rational]
+    if unknown:
+        raise DerivationError(f"no value for {unknown[0]}", remedy="give every parameter an exact value")
+    return multinomial_table(int(law.trials), [p for _, p in law.cells], arithmetic, dps)
+
+
+def _tail_bound(factors: Sequence[_Factor], trials: int, missing: arb, cells: int) -> Callable[..., arb]:
+    """A ball around 0 that holds the contribution of all outcomes left out: missing mass times a bound on the body.
+
+    A factor in the numerator is at most ``sum |c| trials^degree``. One in the denominator must be linear in the totals
+    with a positive coefficient on every cell; as the totals sum to ``trials``, it is at least ``trials * min c``.
+    """
+    for factor in factors:
+        if factor.power < 0 and any(any(m) for m in factor.monomials) and not _is_linear_form(factor, cells):
+            raise DerivationError("no rigorous bound for the prompts left out of the window; use a shorter prompt")
+
+    def bound(values: Sequence[Sequence[arb]]) -> arb:
+        size = arb(1)
+        for factor, coefficients in zip(factors, values, strict=True):
+            balls = [arb(c) for c in coefficients]
+            if factor.power > 0 or not any(any(m) for m in factor.monomials):
+                most = sum((abs(c) * trials ** sum(m) for c, m in zip(balls, factor.monomials, strict=True)), arb(0))
+                size *= most**factor.power
+                continue
+            if not all(c > 0 for c in balls):
+                raise UndecidedError("a denominator of the mean over prompts is not certainly positive")
+            least = balls[0]
+            for c in balls[1:]:
+                least = least.min(c)
+            size /= (least * trials) ** -factor.power
+        return arb(0, (size * missing).upper())
+
+    return bound
+
+
+def _is_linear_form(factor: _Factor, cells: int) -> bool:
+    return all(sum(m) == 1 for m in factor.monomials) and len(factor.monomials) == cells
+
+
+def value_of(expression: sp.Expr, arithmetic: Arithmetic, dps: int) -> Number:
+    """The value of an expression without free symbols, at ``dps`` working digits. Raises ``DerivationError``."""
+    with arithmetic.working(dps):
+        value = compile_expressions([expression], [], arithmetic, dps)()[0]
+        return arithmetic.number(value) if isinstance(value, int) else value
+
+
+__all__ = ["ARITHMETICS", "compile_expressions", "value_of"]

@@ -1,0 +1,288 @@
+"""The one loop: a recurrence stepped in any arithmetic until a step count or a condition.
+
+Precision is adaptive. The loop starts with guard digits, watches how many digits survive at steps 1, 2, 4, 8, ... and
+starts again with more when too few do, up to a ceiling; a trajectory says how many digits it has. Rows already
+handed out stay valid: a restart skips them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from symicl.arithmetic import MAX_DPS, Arithmetic, Guarantee, Number, arithmetic, check_dps
+from symicl.errors import InputError, SymiclError, UndecidedError
+from symicl.evaluate import compile_expressions
+from symicl.expectation import Expectation
+from symicl.grammar import Condition
+from symicl.reduce import Recurrence
+
+LOSS = sp.Symbol("loss", real=True)
+"""The name of the loss in conditions."""
+
+GUARD_DIGITS = 12
+EXACT_TRIALS = 200
+"""The longest prompt for which the first step is also taken in rationals."""
+
+DEFAULT_MAX_STEPS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """States and loss at one step, as numbers of the arithmetic; ``digits`` as in :class:`Trajectory`."""
+
+    step: int
+    states: tuple[Number, ...]
+    loss: Number
+    digits: int | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to compute: step size, target, precision and budgets.
+
+    Exactly one of ``steps`` and ``until`` is given; with ``until`` the answer is the first step n >= 0 that meets it
+    (n >= ``not_before`` where that is given). ``dps`` is the number of correct digits asked for; ``timeout`` is in
+    seconds; ``cancelled`` is polled now and then.
+    """
+
+    eta: sp.Rational
+    steps: int | None = None
+    until: Condition | None = None
+    dps: int = 50
+    max_steps: int = DEFAULT_MAX_STEPS
+    timeout: float | None = None
+    max_dps: int | None = None
+    not_before: int = 0
+    cancelled: Callable[[], bool] = field(default=lambda: False)
+
+    def __post_init__(self) -> None:
+        check_dps(self.dps)
+        if (self.steps is None) == (self.until is None):
+            raise InputError("give either a number of steps or a condition to run until", where="steps, until")
+        if self.steps is not None and self.steps < 0:
+            raise InputError(f"the number of steps is {self.steps}", where="steps", remedy="give an integer >= 0")
+        if not (self.eta.is_Rational and self.eta > 0):
+            raise InputError(f"the step size is {self.eta}", where="eta", remedy="give a number greater than 0")
+        if self.max_steps < 0:
+            raise InputError(f"the budget is {self.max_steps} steps", where="max_steps", remedy="give an integer >= 0")
+
+    @property
+    def ceiling(self) -> int:
+        """The most working digits that will be tried."""
+        return min(MAX_DPS, self.max_dps if self.max_dps is not None else 8 * self.dps + 400)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Where a run ended. ``outcome`` is "reached", or names the budget that was spent first.
+
+    ``digits`` is the least number of correct relative digits over the nonzero states and the loss, None where the
+    arithmetic bounds no error; ``working_dps`` the precision it took.
+    """
+
+    recurrence: Recurrence
+    run: Run
+    arithmetic: Arithmetic
+    step: int
+    states: tuple[Number, ...]
+    loss: Number
+    digits: int | None
+    working_dps: int
+    outcome: str
+
+    @property
+    def guarantee(self) -> Guarantee:
+        return self.arithmetic.guarantee
+
+    def state(self, name: str) -> Number:
+        """The value of a state by name. Raises ``InputError`` for an unknown one."""
+        names = [str(symbol) for symbol in self.recurrence.states]
+        if name not in names:
+            raise InputError(f"there is no state {name}", where=name, remedy=f"the states are {', '.join(names)}")
+        return self.states[names.index(name)]
+
+
+def iterate(
+    recurrence: Recurrence,
+    run: Run,
+    number_type: Arithmetic | str = "ball",
+    *,
+    on_row: Callable[[Row], None] | None = None,
+    on_progress: Callable[[int, Sequence[Number]], None] | None = None,
+) -> Trajectory:
+    """Step the recurrence from its start, at exact parameters.
+
+    ``on_row`` receives every step from 0 on, in order and once each; ``on_progress`` the coordinates now and then.
+    Raises ``DerivationError`` for parameters without a value and ``UndecidedError`` when a condition stays undecided up
+    to the precision ceiling. Where the ceiling is reached before all digits are correct, the trajectory's ``digits``
+    say so.
+    """
+    chosen = arithmetic(number_type) if isinstance(number_type, str) else number_type
+    deadline = None if run.timeout is None else time.monotonic() + run.timeout
+    dps = min(run.dps + GUARD_DIGITS, run.ceiling)
+    reporter = _Reporter(on_row)
+    while True:
+        last = dps >= run.ceiling or chosen.guarantee is not Guarantee.CERTIFIED or chosen.name == "rational"
+        loop = _Loop(recurrence, run, chosen, dps, deadline, reporter, on_progress)
+        try:
+            with chosen.working(dps):
+                result = loop.run_to_end(demand=not last)
+        except UndecidedError as error:
+            if last:
+                raise UndecidedError(
+                    f"the condition {run.until} is undecided at {dps} digits: {error.problem}",
+                    where=str(run.until),
+                    remedy="raise the precision ceiling, or move the threshold",
+                ) from error
+            result = None
+        if result is not None:
+            return result
+        dps = min(run.ceiling, max(dps + loop.deficit + GUARD_DIGITS, dps * 3 // 2))
+
+
+@dataclass
+class _Reporter:
+    """Hands out rows in order, each once, however often the loop starts again."""
+
+    on_row: Callable[[Row], None] | None
+    next_step: int = 0
+
+    def offer(self, row: Row) -> None:
+        if self.on_row is not None and row.step == self.next_step:
+            self.on_row(row)
+            self.next_step += 1
+
+
+class _Loop:
+    """One pass of the loop at one working precision."""
+
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        run: Run,
+        chosen: Arithmetic,
+        dps: int,
+        deadline: float | None,
+        reporter: _Reporter,
+        on_progress: Callable[[int, Sequence[Number]], None] | None,
+    ) -> None:
+        self.recurrence, self.run, self.arithmetic, self.dps = recurrence, run, chosen, dps
+        self.deadline, self.reporter, self.on_progress = deadline, reporter, on_progress
+        self.deficit = 0
+
+    def run_to_end(self, *, demand: bool) -> Trajectory | None:
+        """The trajectory, or None when ``demand`` is set and too few digits survive (``deficit`` says how many)."""
+        self._compile()
+        point = tuple(map(self._number, self.start()))
+        target = self.run.steps if self.run.steps is not None else None
+        reporting = self.reporter.on_row is not None
+        for step in itertools.count():
+            if demand and (step & (step - 1)) == 0 and not self._promising(self._row(step, point)):
+                return None
+            if reporting:
+                row = self._row(step, point)
+                if demand and not self._promising(row):
+                    return None
+                self.reporter.offer(row)
+            if step == target or (self.reached is not None and step >= self.run.not_before and self._holds(point)):
+                return self._finish(step, point, "reached", demand)
+            if step >= self.run.max_steps:
+                return self._finish(step, point, "max-steps", demand)
+            if step % 64 == 0 and self._stopped(step, point):
+                return self._finish(step, point, "timeout" if not self.run.cancelled() else "cancelled", demand)
+            point = self.advance(*point)
+        raise AssertionError("unreachable")
+
+    def _compile(self) -> None:
+        r, symbol = self.recurrence, self.recurrence.symmetric.system.step_size
+        eta = {symbol: self.run.eta}
+        steps = [y + u.xreplace(eta) for y, u in zip(r.coordinates, r.updates, strict=True)]
+        self.advance = self._code(steps, r.coordinates)
+        self.start = self._code(r.start, ())
+        self.read = self._code([*r.lift, r.loss], r.coordinates)
+        self.reached = None
+        if self.run.until is not None:
+            meaning = dict(zip(r.states, r.lift, strict=True)) | {LOSS: r.loss}
+            sides = [side.xreplace(meaning) for side in (self.run.until.left, self.run.until.right)]
+            self.reached = self._code(sides, r.coordinates)
+
+    def _code(
+        self, expressions: Sequence[sp.Expr], arguments: Sequence[sp.Symbol]
+    ) -> Callable[..., tuple[Number, ...]]:
+        return compile_expressions(expressions, arguments, self.arithmetic, self.dps)
+
+    def _number(self, value: Number) -> Number:
+        return self.arithmetic.number(value) if isinstance(value, int) else value
+
+    def _holds(self, point: tuple[Number, ...]) -> bool:
+        assert self.reached is not None and self.run.until is not None
+        left, right = map(self._number, self.reached(*point))
+        compare = self.arithmetic.less_equal if "=" in self.run.until.relation else self.arithmetic.less
+        return compare(left, right) if self.run.until.relation[0] == "<" else compare(right, left)
+
+    def _row(self, step: int, point: tuple[Number, ...]) -> Row:
+        *states, loss = map(self._number, self.read(*point))
+        if step == 1 and self.arithmetic.guarantee is Guarantee.CERTIFIED:
+            zero = self._number(0)
+            states = [zero if known == 0 else state for state, known in zip(states, self._exact_first(), strict=True)]
+        return Row(step, tuple(states), loss, self._digits([*states, loss]))
+
+    def _exact_first(self) -> tuple[Number, ...]:
+        """The states after one step as exact rationals where that is cheap, else a nonzero stand-in for each.
+
+        A score that does not move in the first step has a ball around zero at every precision; only this tells that it
+        is zero.
+        """
+        r, exact = self.recurrence, arithmetic("rational")
+        if any(node.law.trials > EXACT_TRIALS for update in r.updates for node in update.atoms(Expectation)):
+            return (1,) * len(r.states)
+        eta = {r.symmetric.system.step_size: self.run.eta}
+        steps = [y + u.xreplace(eta) for y, u in zip(r.coordinates, r.updates, strict=True)]
+        try:
+            start = compile_expressions(r.start, (), exact, self.dps)()
+            point = compile_expressions(steps, r.coordinates, exact, self.dps)(*map(exact.number, start))
+            return compile_expressions(r.lift, r.coordinates, exact, self.dps)(*point)
+        except SymiclError:
+            return (1,) * len(r.states)
+
+    def _digits(self, values: Sequence[Number]) -> int | None:
+        known = [self.arithmetic.relative_digits(value) for value in values if not _is_exact_zero(value)]
+        certain = [digits for digits in known if digits is not None]
+        return min(certain) if certain else None
+
+    def _precise(self, row: Row) -> bool:
+        self.deficit = max(0, self.run.dps - row.digits) if row.digits is not None else 0
+        return self.deficit == 0
+
+    def _promising(self, row: Row) -> bool:
+        """Whether enough digits survive so far; a state on its way through zero counts against the largest one."""
+        if self._precise(row):
+            return True
+        sizes = [abs(value) for value in (*row.states, row.loss)]
+        scale = max(sizes, key=self.arithmetic.to_float)
+        shifted = [self.arithmetic.relative_digits(scale + size) for size in sizes]
+        least = min(digits for digits in shifted if digits is not None)
+        self.deficit = max(0, self.run.dps - least)
+        return self.deficit == 0
+
+    def _stopped(self, step: int, point: tuple[Number, ...]) -> bool:
+        if self.on_progress is not None and step % 4096 == 0:
+            self.on_progress(step, point)
+        return (self.deadline is not None and time.monotonic() > self.deadline) or self.run.cancelled()
+
+    def _finish(self, step: int, point: tuple[Number, ...], outcome: str, demand: bool) -> Trajectory | None:
+        row = self._row(step, point)
+        if demand and not self._precise(row) and outcome == "reached":
+            return None
+        return Trajectory(
+            self.recurrence, self.run, self.arithmetic, step, row.states, row.loss, row.digits, self.dps, outcome
+        )
+
+
+def _is_exact_zero(value: Number) -> bool:
+    return bool(value == 0)

@@ -1,0 +1,1 @@
+"""What people read: LaTeX, plots, reports. No mathematics in here."""

@@ -1,0 +1,653 @@
+"""Update equations as LaTeX: a printer for the expressions of systems, and displays that fit the page.
+
+Rewriting is done elsewhere (``symicl.attention``), exactly; this file only lays out. Long sums are named (``Z_1`` for
+denominators, ``P_1`` for numerators) and broken between their terms. The output is the same in every run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+
+from symicl.attention import ATTENTION, attention_definition, attention_form, readable, softmax_weights
+from symicl.derive import Update, derive, distinct_features
+from symicl.expectation import Expectation, Multinomial
+from symicl.indices import BOUND_NAMES, SumOver
+from symicl.reduce import Recurrence, reduce_system
+from symicl.symmetry import State
+from symicl.systems.base import Parameter, System, SystemFamily
+
+LINE = 385.0
+"""How wide a display may be, in points: 16 cm less the equation number and a margin for the estimate."""
+
+RATES = (r"\alpha", r"\beta", r"\gamma", r"\delta", r"\zeta", r"\theta")
+"""Names of the general updates, in the order of the patterns of coinciding indices."""
+
+SCORE_NAMES: Mapping[str, tuple[str, str]] = {"S": ("A", "B")}
+"""Entries with equal and with distinct indices, as in arXiv 2310.05249: ``A_k = S[k,k]``, ``B_{k,n} = S[n,k]``."""
+
+PROMPT_SETTING = r"""A prompt consists of tokens drawn independently from the features $v_{1}, \dots, v_{K}$, the
+feature $v_{m}$ with probability $p_{m}$; the query $v_{k}$ has the same law and is independent of the prompt.
+In a prompt of $N$ tokens, $N_{m}$ of them are equal to $v_{m}$; at $N = \infty$ the counts are replaced by the $p_{m}$.
+The label of a token is the value of a random task at it. One softmax layer with scores $S_{n,k}$ (token $v_{n}$, query
+$v_{k}$) predicts the label of the query by the mean of the labels, weighted by its attention"""
+
+
+class Printer(LatexPrinter):
+    """SymPy's LaTeX printer with sums over features, expectations, and names for whole subexpressions.
+
+    ``names`` maps subexpressions to their names, ``symbols`` names of symbols to LaTeX, ``entries`` the base of an
+    indexed quantity to its names on and off the diagonal, ``bound`` lists bound indices from the innermost outwards.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[sp.Expr, str] | None = None,
+        symbols: Mapping[str, str] | None = None,
+        entries: Mapping[str, tuple[str, str]] | None = None,
+        bound: Sequence[str] = BOUND_NAMES,
+    ) -> None:
+        super().__init__()
+        self.names, self.symbols, self.entries, self.bound = names or {}, symbols or {}, entries or {}, bound
+
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        if isinstance(expr, sp.Expr) and expr in self.names:
+            return self.names[expr]
+        return str(super()._print(expr, **kwargs))
+
+    def bracketed(self, expression: sp.Expr) -> str:
+        """As a factor: sums in brackets, unless they have a name."""
+        text = self._print(expression)
+        loose = isinstance(expression, sp.Add | SumOver) and expression not in self.names
+        return rf"\left({text}\right)" if loose else text
+
+    def terms(self, expression: sp.Expr) -> list[str]:
+        """The terms of a sum with their signs: positive ones first, and of a sign constants after what moves."""
+        if expression in self.names or not isinstance(expression, sp.Add):
+            return [self._signed(self._print(expression))]
+        ordered = self._as_ordered_terms(expression)
+        ordered.sort(key=lambda t: (self._print(t).startswith("-"), isinstance(t, SumOver), _constant(t)))
+        last = len(ordered) - 1
+        return [
+            self._signed(self.bracketed(t) if isinstance(t, SumOver) and i < last else self._print(t))
+            for i, t in enumerate(ordered)
+        ]
+
+    @staticmethod
+    def _signed(text: str) -> str:
+        return f"- {text[1:].lstrip()}" if text.startswith("-") else f"+ {text}"
+
+    def _print_Add(self, expr: sp.Expr, order: Any = None) -> str:
+        return " ".join(self.terms(expr)).removeprefix("+ ")
+
+    def _print_Mul(self, expr: sp.Expr) -> str:
+        constant, factors = expr.as_coeff_mul(rational=True)
+        exponents = [factor.args[0] for factor in factors if isinstance(factor, sp.exp)]
+        above, below, behind = [], [], []
+        for factor in factors:
+            if isinstance(factor, sp.exp):
+                continue
+            base, power = factor.as_base_exp()
+            if isinstance(factor, Expectation | SumOver):
+                behind.append(factor)
+            elif power.is_Rational and power < 0:
+                below.append(base**-power)
+            else:
+                above.append(factor)
+        top = self._ordered(above)
+        if exponents:
+            top.append(f"e^{{{self._print(sp.Add(*exponents))}}}")
+        if abs(constant.p) != 1 or not (top or behind or below):
+            top.insert(0, str(abs(constant.p)))
+        bottom = ([str(constant.q)] if constant.q != 1 else []) + self._ordered(below)
+        if bottom:
+            if len(below) == 1 and constant.q == 1 and len(bottom) == 1 and isinstance(below[0], sp.Add | SumOver):
+                bottom = [self._print(below[0])]
+            if len(above) == 1 and len(top) == 1 and isinstance(above[0], sp.Add):
+                top = [self._print(above[0])]
+            top = [rf"\frac{{{' '.join(top) or '1'}}}{{{' '.join(bottom)}}}"]
+        behind.sort(key=lambda factor: (isinstance(factor, SumOver), sp.default_sort_key(factor)))
+        top += [self._print(f) if i == len(behind) - 1 else self.bracketed(f) for i, f in enumerate(behind)]
+        return ("- " if constant < 0 else "") + " ".join(top)
+
+    def _ordered(self, factors: Iterable[sp.Expr]) -> list[str]:
+        """Factors as LaTeX: Greek letters, parameters, then what moves: symbols before brackets."""
+
+        def place(factor: sp.Expr) -> tuple[bool, bool, bool, Any]:
+            base = factor.as_base_exp()[0]
+            single = base.is_Symbol or (isinstance(base, sp.Indexed) and base.base != ATTENTION)
+            greek = self._print(base).startswith("\\") and base.is_Symbol
+            moves = not _constant(base) and not (single and not base.is_Symbol)
+            return not greek, moves, isinstance(base, sp.Add), sp.default_sort_key(factor)
+
+        return [self.bracketed(factor) for factor in sorted(factors, key=place)]
+
+    def _print_Pow(self, expr: sp.Expr) -> str:
+        base, power = expr.as_base_exp()
+        if power.is_Rational and power < 0:
+            return rf"\frac{{1}}{{{self._print(base**-power)}}}"
+        if not power.is_Integer:
+            return str(super()._print_Pow(expr))
+        text = self.bracketed(base)
+        simple = base.is_Symbol or base in self.names or isinstance(base, sp.Indexed | sp.Add | SumOver)
+        return f"{text}^{{{power}}}" if simple else rf"\left({text}\right)^{{{power}}}"
+
+    def _print_exp(self, expr: sp.Expr) -> str:
+        return f"e^{{{self._print(expr.args[0])}}}"
+
+    def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if re.fullmatch(r"_\d+", expr.name):
+            return self.bound[int(expr.name[1:]) % len(self.bound)]
+        if expr.name in self.symbols:
+            return self.symbols[expr.name]
+        stem, _, suffix = expr.name.partition("_")
+        parts = suffix.split("_")
+        if all(part.isalnum() for part in parts) and (len(parts) > 1 or (len(suffix) > 1 and suffix.isalpha())):
+            shown = (rf"\mathrm{{{part}}}" if len(part) > 1 and part.isalpha() else part for part in parts)
+            return f"{stem}_{{{','.join(shown)}}}"
+        return str(super()._print_Symbol(expr))
+
+    def _print_Indexed(self, expr: sp.Indexed) -> str:
+        stem, indices = str(expr.base), list(expr.indices)
+        if stem in self.entries and len(indices) == 2:
+            diagonal, off = self.entries[stem]
+            stem, indices = (diagonal, indices[:1]) if indices[0] == indices[1] else (off, indices[::-1])
+        return f"{stem}_{{{','.join(self._print(index) for index in indices)}}}"
+
+    def _print_SumOver(self, expr: SumOver) -> str:
+        index = self._print(expr.index)
+        skipped = ", ".join(self._print(feature) for feature in expr.excluded)
+        sign = rf"\sum_{{{index} \neq {skipped}}}" if skipped else rf"\sum_{{{index}=1}}^{{{self._print(expr.size)}}}"
+        return f"{sign} {self.bracketed(expr.body)}"
+
+    def _print_Expectation(self, expr: Expectation) -> str:
+        return rf"\mathbb{{E}}\left[{self._print(expr.body)}\right]"
+
+
+def _constant(expression: sp.Expr) -> bool:
+    """Whether only parameters occur: positive symbols, as opposed to states, counts and what is indexed."""
+    if expression.has(sp.exp, sp.Indexed, Expectation):
+        return False
+    return all(symbol.is_positive for symbol in expression.free_symbols)
+
+
+def expression_latex(expression: sp.Expr, symbols: Sequence[tuple[str, str]] = ()) -> str:
+    """One expression as LaTeX math (no delimiters), with readable signs. ``symbols``: LaTeX of names with their own."""
+    return Printer(symbols=dict(symbols))._print(readable(expression))
+
+
+def system_latex(system: System | SystemFamily, *, entries: Mapping[str, tuple[str, str]] = SCORE_NAMES) -> str:
+    """The update equations of one system as appendix-ready LaTeX: a subsection with numbered, labelled displays.
+
+    A family is typeset at symbolic parameters, and at infinite prompt length beside the finite one. Without classes of
+    features the general updates are given, in attention weights where the system has a softmax; otherwise states,
+    conservation laws, updates, reduced coordinates and loss. Raises ``DerivationError`` as deriving does.
+    """
+    regimes = _regimes(system)
+    if regimes[0][1].features is not None and not regimes[0][1].features.classes:
+        return _general(regimes[0][1], entries)
+    return _named_system(system, regimes)
+
+
+def paper_latex(
+    title: str, systems: Sequence[System | SystemFamily], *, entries: Mapping[str, tuple[str, str]] = SCORE_NAMES
+) -> str:
+    """All systems of a paper, the general ones first, as one appendix section. See :func:`system_latex`."""
+    general = [s for s in systems if (features := _regimes(s)[0][1].features) is not None and not features.classes]
+    ordered = [*general, *(system for system in systems if system not in general)]
+    intro = (
+        "\n\nStates on a right-hand side are taken at step $t$; a change from step $t$ to step $t+1$ is one step of "
+        "gradient\ndescent. The abbreviations $Z_{i}$ and $P_{i}$ are local to a subsection."
+    )
+    parts = [rf"\section{{{prose(title)}}}" + intro, *(system_latex(system, entries=entries) for system in ordered)]
+    return "\n\n".join(parts) + "\n"
+
+
+def standalone(body: str, title: str = "") -> str:
+    """A complete document around a body: 11pt article, A4, margins of 2.5 cm, amsmath."""
+    head = [
+        r"\documentclass[11pt]{article}",
+        r"\usepackage[a4paper,margin=2.5cm]{geometry}",
+        r"\usepackage{amsmath,amssymb}",
+        r"\allowdisplaybreaks",
+    ]
+    start = [rf"\title{{{prose(title)}}}", r"\author{}", r"\date{}"] if title else []
+    return "\n".join(
+        [*head, *start, r"\begin{document}", *([r"\maketitle"] if title else []), body, r"\end{document}", ""]
+    )
+
+
+def prose(text: str) -> str:
+    """Plain text as LaTeX: special characters escaped, ``v_1`` and ``k >= 2`` set as math."""
+    pieces = re.split(r"(\b[A-Za-z]_\w+|\b\w+ [<>]=? \w+)", text)
+    specials = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    specials |= {character: "\\" + character for character in "#$%&_{}"}
+    shown = []
+    for position, piece in enumerate(pieces):
+        if position % 2 == 0:
+            shown.append("".join(specials.get(character, character) for character in piece))
+            continue
+        formula = re.sub(r"_(\w+)", r"_{\1}", piece)
+        shown.append(f"${formula.replace('>=', chr(92) + 'ge').replace('<=', chr(92) + 'le')}$")
+    return "".join(shown)
+
+
+def label(*parts: str) -> str:
+    """A stable equation label, in characters that are safe in one: ``eq:huang2024.balanced:A``."""
+    return ":".join(["eq", *(re.sub(r"[^A-Za-z0-9.-]+", "-", part) for part in parts if part)])
+
+
+# Displays.
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``left = terms``, or ``left = lead terms``; ``terms`` are signed, and lines may be broken before each."""
+
+    label: str
+    left: str
+    terms: tuple[str, ...]
+    lead: str = ""
+
+    def rows(self) -> list[str]:
+        """The lines of the equation for ``align``, each within ``LINE``; the label sits on the last."""
+        room = LINE - width(self.left) - width("=")
+        terms = self.terms if self.lead else (self.terms[0].removeprefix("+ "), *self.terms[1:])
+        lines, used = [f"{self.left} &= {self.lead}".rstrip()], width(self.lead)
+        fresh = not self.lead
+        for term in terms:
+            if not fresh and used + width(term) > room:
+                lines.append(rf"&\quad {{}}{term}")
+                used = 14 + width(term)
+            else:
+                lines[-1] += f" {term}"
+                used += width(term)
+            fresh = False
+        return [line + r" \nonumber" for line in lines[:-1]] + [lines[-1] + rf" \label{{{self.label}}}"]
+
+
+def display(equations: Sequence[Equation]) -> str:
+    """The equations under each other, each with a number of its own."""
+    rows = [row for equation in equations for row in equation.rows()]
+    return "\\begin{align}\n" + " \\\\\n".join(rows) + "\n\\end{align}"
+
+
+_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_]|\S")
+_WIDTHS = {r"\left": 2.0, r"\right": 2.0, r"\mathbb": 0.0, r"\mathrm": 0.0, r"\quad": 11.0, r"\sum": 16.0, "&": 0.0}
+_WIDTHS |= {"+": 14.5, "-": 14.5, "=": 15.0, r"\neq": 15.0, ",": 5.0, "(": 5.0, ")": 5.0, "[": 5.0, "]": 5.0}
+
+
+def width(latex: str) -> float:
+    """About how wide displayed math is, in points at 11pt; rather too wide than too narrow."""
+    tokens = _TOKEN.findall(latex)
+    total, position = 0.0, 0
+    while position < len(tokens):
+        taken, position = _token_width(tokens, position)
+        total += taken
+    return total
+
+
+def _token_width(tokens: list[str], position: int) -> tuple[float, int]:
+    """The width of the token or group at the position, and where the next one begins."""
+    token = tokens[position]
+    if token == "{":
+        inner, position = 0.0, position + 1
+        while tokens[position] != "}":
+            taken, position = _token_width(tokens, position)
+            inner += taken
+        return inner, position + 1
+    if token == r"\frac":
+        top, position = _token_width(tokens, position + 1)
+        bottom, position = _token_width(tokens, position)
+        return max(top, bottom) + 3.0, position
+    if token in "^_":
+        taken, position = _token_width(tokens, position + 1)
+        return 0.78 * taken, position
+    if token in _WIDTHS:
+        return _WIDTHS[token], position + 1
+    return (9.0 if token.isupper() else 7.0), position + 1
+
+
+# Names for long sums.
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names given to sums so far, in order."""
+
+    given: tuple[tuple[sp.Expr, str], ...] = ()
+
+    def with_sums(self, sums: Iterable[sp.Expr], letter: str) -> Names:
+        """Names for the sums that have none yet, numbered on."""
+        names = self
+        for expression in dict.fromkeys(sums):
+            if expression not in dict(names.given):
+                number = 1 + sum(1 for _, name in names.given if name.startswith(letter))
+                names = replace(names, given=(*names.given, (expression, f"{letter}_{{{number}}}")))
+        return names
+
+
+def _factors(expression: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
+    """(base, exponent) of the factors, of those of each term of a sum and under expectations."""
+    found = []
+    for factor in (f for term in sp.Add.make_args(expression) for f in sp.Mul.make_args(term)):
+        if isinstance(factor, Expectation):
+            found += _factors(factor.body)
+        else:
+            found.append(factor.as_base_exp())
+    return sorted(found, key=lambda pair: tuple(map(sp.default_sort_key, pair)))
+
+
+def _abbreviate(expressions: Sequence[sp.Expr], names: Names, symbols: Mapping[str, str]) -> Names:
+    """Names for the denominators with exponentials, and for the numerators of what is still too wide for a line."""
+    denominators = (
+        base
+        for expression in expressions
+        for base, power in _factors(expression)
+        if base.is_Add and base.has(sp.exp) and power.is_Integer and power < 0
+    )
+    names = names.with_sums(denominators, "Z")
+    for expression in expressions:
+        printer = Printer(dict(names.given), symbols)
+        if width(printer._print(expression)) > LINE - 80:
+            long = (
+                base
+                for base, power in _factors(expression)
+                if base.is_Add and power.is_positive and width(printer._print(base)) > 100
+            )
+            names = names.with_sums(long, "P")
+    return names
+
+
+def _definitions(before: Names, after: Names, symbols: Mapping[str, str], *where: str) -> list[Equation]:
+    printer = Printer(symbols=symbols)
+    return [
+        Equation(label(*where, re.sub(r"\W", "", name)), name, tuple(printer.terms(expression)))
+        for expression, name in after.given[len(before.given) :]
+    ]
+
+
+# General updates.
+
+
+def _regimes(system: System | SystemFamily) -> list[tuple[str, System]]:
+    """The systems to typeset, by regime: as given, and for families with infinite values also at infinity."""
+    if isinstance(system, System):
+        return [("", system)]
+    infinite = {parameter.name: sp.oo for parameter in system.parameters if parameter.infinite}
+    return [("", system()), *([("infinite", system(**infinite))] if infinite else [])]
+
+
+def _general(system: System, entries: Mapping[str, tuple[str, str]]) -> str:
+    updates = derive(system)
+    weights = softmax_weights(sp.Add(*(update.expression for update in updates)))
+    text = [rf"\subsection{{{prose(_capital(system.title))}}}"]
+    symbols = dict(system.symbols)
+    plain = Printer(symbols=symbols, bound=("m", "k", "l"))
+    shown = [_in_attention(update, weights) for update in updates]
+    if weights is not None and any(expression.has(ATTENTION) for expression in shown):
+        loss = attention_form(system.loss, weights, distinct_features(system, sp.S.Zero))
+        text += _setting(system, weights, loss, plain)
+    printer = Printer(symbols=symbols, entries=entries)
+    text.append(_entry_sentence(updates, entries, printer))
+    equations = []
+    for position, (update, expression) in enumerate(zip(updates, shown, strict=True)):
+        rate = _rate(position, update)
+        terms = tuple(printer.terms(_without_factor(expression, system.step_size)))
+        equations.append(Equation(label(system.id, _rate_name(position)), rate, terms))
+    for position, update in enumerate(updates):
+        name = printer._print(update.variable)
+        step = f"+ {printer._print(system.step_size)} {_rate(position, update)}"
+        where = label(system.id, re.sub(r"[{},\\]", "", name))
+        equations.append(Equation(where, f"{name}^{{(t+1)}}", (step,), f"{name}^{{(t)}}"))
+    return "\n".join([*text, display(equations)])
+
+
+def _setting(system: System, weights: sp.IndexedBase, loss: sp.Expr, printer: Printer) -> list[str]:
+    token, query = sp.Symbol("m", integer=True, positive=True), sp.Symbol("k", integer=True, positive=True)
+    variable = system.coordinates[0].variable
+    assert system.features is not None
+    definition = attention_definition(weights, variable.base, system.features.size, token, query)
+    inner = Printer(symbols=printer.symbols, bound=("j",))
+    attention = Equation(label(system.id, "attention"), r"a_{m,k}", tuple(inner.terms(definition)))
+    equation = Equation(label(system.id, "loss"), "L", tuple(printer.terms(loss)))
+    return [
+        PROMPT_SETTING,
+        display([attention]),
+        "Half the mean squared error, averaged over tasks, prompts and queries, is the population loss",
+        display([equation]),
+        rf"where $\mathbb{{E}}$ is over prompts. Scores start at zero and are trained by gradient descent with step"
+        rf" size ${printer._print(system.step_size)}$.",
+    ]
+
+
+def _entry_sentence(updates: Sequence[Update], entries: Mapping[str, tuple[str, str]], printer: Printer) -> str:
+    plain = Printer(symbols=printer.symbols)
+    renamed = [
+        f"${printer._print(update.variable)} = {plain._print(update.variable)}$"
+        for update in updates
+        if isinstance(update.variable, sp.Indexed) and str(update.variable.base) in entries
+    ]
+    names = f"With {' and '.join(renamed)} for distinct indices, the" if renamed else "The"
+    return f"{names} updates are"
+
+
+def _in_attention(update: Update, weights: sp.IndexedBase | None) -> sp.Expr:
+    if weights is None:
+        return readable(update.expression)
+    form = attention_form(update.expression, weights, update.features)
+    return form if form.has(ATTENTION) else readable(update.expression)
+
+
+def _without_factor(expression: sp.Expr, factor: sp.Expr) -> sp.Expr:
+    """The expression with one of its factors left out; as it is when it does not have it in every term."""
+    terms = [sp.Mul.make_args(term) for term in sp.Add.make_args(expression)]
+    if not all(factor in term for term in terms):
+        return expression / factor
+    return sp.Add(*(sp.Mul(*(f for f in term if f != factor)) for term in terms))
+
+
+def _rate_name(position: int) -> str:
+    return RATES[position][1:] if position < len(RATES) else f"rate{position}"
+
+
+def _rate(position: int, update: Update) -> str:
+    name = RATES[position] if position < len(RATES) else rf"\rho^{{[{position}]}}"
+    own = update.variable.indices if isinstance(update.variable, sp.Indexed) else ()
+    indices = ",".join(dict.fromkeys(str(index) for index in reversed(own)))
+    return f"{name}_{{{indices}}}" if indices else name
+
+
+# Named systems.
+
+
+def _named_system(system: System | SystemFamily, regimes: Sequence[tuple[str, System]]) -> str:
+    parameters = system.parameters if isinstance(system, SystemFamily) else ()
+    recurrences = [reduce_system(regime) for _, regime in regimes]
+    first = recurrences[0]
+    symbols = _symbols(first)
+    text = [
+        rf"\subsection{{{prose(_capital(system.title))}}}",
+        " ".join([*_parameter_sentence(parameters, symbols), *_class_sentences(first, symbols)]),
+        _state_sentence(first, symbols),
+    ]
+    names = Names()
+    shared: tuple[Any, ...] = ()
+    for (regime, _), recurrence in zip(regimes, recurrences, strict=True):
+        if len(regimes) > 1:
+            finite = "Infinite prompts" if regime else "Finite prompts"
+            text.append(rf"\paragraph{{{finite}.}}")
+        statics = (recurrence.conserved, recurrence.readings, recurrence.lift)
+        block, names = _regime(recurrence, regime, names, symbols, statics != shared)
+        shared = statics
+        text += block
+    return "\n".join(text)
+
+
+def _regime(
+    recurrence: Recurrence, regime: str, names: Names, symbols: Mapping[str, str], statics: bool
+) -> tuple[list[str], Names]:
+    identifier = recurrence.symmetric.system.id
+    where = (identifier, regime)
+    text = [*_law_sentences(recurrence, symbols), "The states change by"]
+    states = [(state.symbol, readable(state.update)) for state in recurrence.symmetric.states]
+    loss = readable(recurrence.symmetric.loss)
+    block, names = _updates(states, loss, names, symbols, where)
+    text.append(block)
+    if statics:
+        text += _statics(recurrence, symbols, where)
+    text.append("In the reduced coordinates,")
+    reduced = [(c, readable(update)) for c, update in zip(recurrence.coordinates, recurrence.updates, strict=True)]
+    block, names = _updates(reduced, readable(recurrence.loss), names, symbols, (*where, "reduced"))
+    return [*text, block], names
+
+
+def _updates(
+    pairs: Sequence[tuple[sp.Symbol, sp.Expr]],
+    loss: sp.Expr,
+    names: Names,
+    symbols: Mapping[str, str],
+    where: tuple[str, ...],
+) -> tuple[str, Names]:
+    """The updates, then the loss, then what the new abbreviations in them stand for."""
+    after = _abbreviate([*(expression for _, expression in pairs), loss], names, symbols)
+    printer = Printer(dict(after.given), symbols)
+    equations = []
+    for symbol, expression in pairs:
+        name = printer._print(symbol)
+        terms = tuple(printer.terms(expression))
+        equations.append(Equation(label(*where, symbol.name), f"{name}^{{(t+1)}}", terms, f"{name}^{{(t)}}"))
+    equations.append(Equation(label(*where, "loss"), "L", tuple(printer.terms(loss))))
+    return display(equations + _definitions(names, after, symbols, *where)), after
+
+
+def _statics(recurrence: Recurrence, symbols: Mapping[str, str], where: tuple[str, ...]) -> list[str]:
+    """Conservation laws, reduced coordinates and the states in terms of them."""
+    printer = Printer(symbols=symbols)
+    starts = {state.symbol: state.coordinate.start for state in recurrence.symmetric.states}
+    text = []
+    laws = [
+        Equation(label(*where, f"conserved{i + 1}"), _in_order(form, recurrence, printer), (f"+ {value}",))
+        for i, form in enumerate(recurrence.conserved)
+        for value in [printer._print(form.xreplace(starts))]
+    ]
+    if laws:
+        text += ["Constant along training:", display(laws)]
+    readings = [
+        Equation(label(*where, "coordinate", c.name), printer._print(c), tuple(printer.terms(readable(reading))))
+        for c, reading in zip(recurrence.coordinates, recurrence.readings, strict=True)
+    ]
+    lifts = [
+        Equation(label(*where, "lift", state.name), printer._print(state), tuple(printer.terms(readable(form))))
+        for state, form in zip(recurrence.states, recurrence.lift, strict=True)
+    ]
+    return [*text, "The reduced coordinates, and the states in terms of them, are", display(readings + lifts)]
+
+
+def _in_order(form: sp.Expr, recurrence: Recurrence, printer: Printer) -> str:
+    """A linear form with the states in their own order."""
+    terms = [readable(form.coeff(state)) * state for state in recurrence.states if form.has(state)]
+    return " ".join(text for term in terms for text in printer.terms(term)).removeprefix("+ ")
+
+
+def _symbols(recurrence: Recurrence) -> dict[str, str]:
+    """LaTeX of names: the system's own, and what a coordinate says of its states."""
+    own: dict[str, str] = {}
+    for state in recurrence.symmetric.states:
+        shown = state.coordinate.latex(state.symbol.name)
+        if shown != state.symbol.name:
+            own[state.symbol.name] = shown
+    return own | dict(recurrence.symmetric.system.symbols)
+
+
+def _parameter_sentence(parameters: Sequence[Parameter], symbols: Mapping[str, str]) -> list[str]:
+    printer = Printer(symbols=symbols)
+    shown = []
+    for parameter in parameters:
+        name = printer._print(parameter.symbol)
+        if parameter.minimum is not None:
+            name = rf"{name} \ge {parameter.minimum}"
+        if parameter.above is not None:
+            name = f"{printer._print(parameter.above)} < {name}"
+        if parameter.below is not None:
+            name = f"{name} < {printer._print(parameter.below)}"
+        shown.append(f"${name}$ ({prose(parameter.meaning)})")
+    return [f"Parameters: {', '.join(shown)}."] if shown else []
+
+
+def _class_sentences(recurrence: Recurrence, symbols: Mapping[str, str]) -> list[str]:
+    features = recurrence.symmetric.system.features
+    if features is None:
+        return []
+    printer = Printer(symbols=symbols)
+    groups = []
+    for group in features.classes:
+        values = "".join(f", ${base}_{{m}} = {printer._print(readable(value))}$" for base, value in group.values)
+        size = printer._print(group.size)
+        groups.append(f"{prose(group.name)} (${size}$ feature{'' if group.size == 1 else 's'}{values})")
+    placed = [f"$v_{{{printer._print(feature)}}}$ is in the class {prose(name)}" for feature, name in features.placed]
+    fixed = f"; {' and '.join(placed)}" if placed else ""
+    return [f"Classes of exchangeable features: {'; '.join(groups)}{fixed}."]
+
+
+def _state_sentence(recurrence: Recurrence, symbols: Mapping[str, str]) -> str:
+    printer = Printer(symbols=symbols)
+    features = recurrence.symmetric.system.features
+    placed = [feature for feature, _ in features.placed] if features else []
+    return f"States: {'; '.join(_state_phrase(state, placed, printer) for state in recurrence.symmetric.states)}."
+
+
+def _state_phrase(state: State, placed: Sequence[sp.Symbol], printer: Printer) -> str:
+    """The state, the entries it stands for and how many they are."""
+    name, variable = printer._print(state.symbol), state.coordinate.variable
+    if not isinstance(variable, sp.Indexed):
+        return f"${name}$"
+    free = [index for index in variable.indices if index not in placed]
+    known = {str(feature): feature for feature in placed}
+    same = {index: known[part] for index, part in zip(free, state.label, strict=True) if part in known}
+    same |= {index: free[-1] for index, part in zip(free, state.label, strict=True) if part == "same"}
+    distinct = [rf"\neq {', '.join(known)}"] if known else []
+    where = [
+        f"${' '.join([printer._print(index), *distinct])}$ in the class {prose(part)}"
+        for index, part in zip(free, state.label, strict=True)
+        if index not in same
+    ]
+    entry = printer._print(variable.xreplace(same))
+    if not where:
+        return f"${name} = {entry}$"
+    members = printer._print(readable(state.members))
+    entries = "entry" if state.members == 1 else "entries"
+    return f"${name} = {entry}$ for {' and '.join(where)} (${members}$ {entries})"
+
+
+def _law_sentences(recurrence: Recurrence, symbols: Mapping[str, str]) -> list[str]:
+    """Each law of an expectation, once."""
+    printer = Printer(symbols=symbols)
+    expressions = [*(state.update for state in recurrence.symmetric.states), recurrence.symmetric.loss]
+    laws = dict.fromkeys(
+        node.law
+        for expression in expressions
+        for node in sorted(expression.atoms(Expectation), key=sp.default_sort_key)
+        if isinstance(node.law, Multinomial)
+    )
+    text = []
+    for law in laws:
+        totals = ", ".join(printer._print(total) for total, _ in law.cells)
+        odds = ", ".join(printer._print(readable(probability)) for _, probability in law.cells)
+        text.append("The expectation is over the numbers of tokens")
+        text.append(
+            rf"\[ ({totals}) \sim \mathrm{{Multinomial}}\left({printer._print(law.trials)};\, {odds}\right). \]"
+        )
+    return text
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+__all__ = ["Printer", "expression_latex", "paper_latex", "standalone", "system_latex"]

@@ -1,0 +1,328 @@
+"""Exchangeable features: the orbits of trained entries, and expressions restricted to the symmetric states.
+
+Permuting features of one class leaves the loss as it is, so entries that start equal on an orbit stay equal. Placing
+the distinguished features of a derived update in classes turns sums over features into sums over classes with
+multiplicities, and the counts of tokens into a multinomial law of a few cell totals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy as sp
+
+from symicl.algebra import factored, field_of
+from symicl.derive import Update, derive, distinct_features
+from symicl.errors import DerivationError
+from symicl.expectation import Expectation, Law, Multinomial, TokenCounts, exchangeable_moment, integrands, mean
+from symicl.indices import SumOver, resolve
+from symicl.systems.base import Coordinate, FeatureClass, FeatureSet, Label, System
+
+Placement = tuple[tuple[sp.Symbol, str], ...]
+"""Distinguished features with the class each lies in."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One orbit of trained entries: ``symbol`` is their common value, ``members`` how many entries share it.
+
+    ``update`` is ``symbol(t+1) - symbol(t)`` at a symmetric state, exact, over states, parameters and cell totals.
+    """
+
+    symbol: sp.Symbol
+    coordinate: Coordinate
+    label: Label
+    members: sp.Expr
+    update: sp.Expr
+
+
+@dataclass(frozen=True)
+class SymmetricSystem:
+    """A system restricted to the states its symmetry preserves."""
+
+    system: System
+    states: tuple[State, ...]
+    loss: sp.Expr
+
+
+@lru_cache(maxsize=64)
+def restrict(system: System) -> SymmetricSystem:
+    """The orbits of the trained entries, their updates and the loss on the symmetric states. Exact.
+
+    Raises ``DerivationError`` when the features are not in classes, or when the updates leave the system's own states.
+    """
+    states = tuple(state for update in derive(system) for state in _orbits(system, update))
+    placed = system.features.placed if system.features else ()
+    loss = _loss_on_classes(system, resolve(system.loss, distinct_features(system, sp.S.Zero)), placed)
+    known = {state.symbol for state in states}
+    for name, expression in [("the loss", loss), *((str(s.symbol), s.update) for s in states)]:
+        unknown = {s for s in _entries(expression)} - known
+        if unknown:
+            raise DerivationError(f"{name} depends on {unknown}, which the system does not train")
+    return SymmetricSystem(system, states, loss)
+
+
+def _entries(expression: sp.Expr) -> set[sp.Expr]:
+    return set(expression.atoms(sp.Indexed))
+
+
+def _orbits(system: System, update: Update) -> Iterator[State]:
+    """One state for each way to place the update's features in classes."""
+    if not isinstance(update.variable, sp.Indexed):
+        symbol = update.variable
+        yield State(symbol, update.coordinate, (), sp.S.One, _on_classes(system, update.expression, ()))
+        return
+    if system.features is None or not system.features.classes:
+        raise DerivationError(
+            f"the features of {system.id} are not in classes, so its orbits are not known",
+            remedy="give the feature set classes of exchangeable features",
+        )
+    features = system.features
+    fixed = dict(features.placed)
+    free = [feature for feature in update.features if feature not in fixed]
+    for placement, members in _placements(features, tuple(features.placed), free):
+        symbol = entry_symbol(system, update.variable, placement)
+        label = entry_label(update.variable, update.coordinate.variable, placement, features)
+        expression = _on_classes(system, update.expression, placement)
+        yield State(symbol, update.coordinate, label, members, expression)
+
+
+def _placements(features: FeatureSet, placed: Placement, free: list[sp.Symbol]) -> Iterator[tuple[Placement, sp.Expr]]:
+    """All ways to put the free features, distinct from those placed, into classes; with the number of choices."""
+    if not free:
+        yield placed, sp.S.One
+        return
+    for group in features.classes:
+        room = remaining(group, placed)
+        if room == 0:
+            continue
+        for placement, choices in _placements(features, (*placed, (free[0], group.name)), free[1:]):
+            yield placement, room * choices
+
+
+def remaining(group: FeatureClass, placed: Placement) -> sp.Expr:
+    """How many members of a class are not among the placed features. Raises ``DerivationError`` if negative."""
+    room = group.size - sum(1 for _, name in placed if name == group.name)
+    if room.is_negative:
+        raise DerivationError(f"class {group.name} has {group.size} features, fewer than the statement distinguishes")
+    return room
+
+
+def entry_label(entry: sp.Indexed, variable: sp.Indexed, placement: Placement, features: FeatureSet) -> Label:
+    """The orbit of an entry ``S[n, k]``, read from its last index to its first.
+
+    An index that is a placed feature of the system gives that feature's name, one that repeats a later index "same",
+    any other its class. Where the family itself fixes an index (``variable`` has it there), the label leaves it out.
+    """
+    classes, placed = dict(placement), {feature for feature, _ in features.placed}
+    labels: list[str] = []
+    for position in reversed(range(len(entry.indices))):
+        index = entry.indices[position]
+        if index in placed:
+            if variable.indices[position] != index:
+                labels.append(str(index))
+        elif index in entry.indices[position + 1 :]:
+            labels.append("same")
+        else:
+            labels.append(classes[index])
+    return tuple(reversed(labels))
+
+
+def entry_symbol(system: System, entry: sp.Indexed, placement: Placement) -> sp.Symbol:
+    """The state symbol of the orbit an entry lies in."""
+    assert system.features is not None
+    coordinate = next(c for c in _families(system) if c.variable.base == entry.base)
+    label = entry_label(entry, coordinate.variable, placement, system.features)
+    return sp.Symbol(coordinate.name(str(entry.base), label), real=True)
+
+
+def _families(system: System) -> list[Coordinate]:
+    return [c for c in system.coordinates if isinstance(c.variable, sp.Indexed)]
+
+
+def _loss_on_classes(system: System, expression: sp.Expr, placement: Placement) -> sp.Expr:
+    """As ``_on_classes``, with a sum over queries left a sum of one term a class: nothing is gained by one fraction."""
+    parts: list[sp.Expr] = []
+    whole: list[sp.Expr] = []
+    for term in sp.Add.make_args(expression):
+        sums = [f for f in sp.Mul.make_args(term) if isinstance(f, SumOver) and f.body.has(Expectation, SumOver)]
+        if len(sums) != 1 or system.features is None:
+            whole.append(term)
+            continue
+        weight = _on_classes(system, term / sums[0], placement)
+        for group in system.features.classes:
+            room = remaining(group, tuple((f, name) for f, name in placement if f in sums[0].excluded))
+            if room != 0:
+                member = _member(placement)
+                body = sums[0].body.xreplace({sums[0].index: member})
+                parts.append(weight * room * _loss_on_classes(system, body, (*placement, (member, group.name))))
+    return sp.Add(_on_classes(system, sp.Add(*whole), placement), *parts)
+
+
+def _member(placement: Placement) -> sp.Symbol:
+    """A symbol for one more feature, distinct from those placed."""
+    return sp.Symbol(f"_in{len(placement)}", integer=True, positive=True)
+
+
+def _on_classes(system: System, expression: sp.Expr, placement: Placement) -> sp.Expr:
+    """A resolved expression at a symmetric state, its expectations over cell totals."""
+    plain, merged = integrands(expression)
+    result = factored(_instantiate(system, plain, placement, None))
+    for law, body in merged.items():
+        if isinstance(law, TokenCounts):
+            inner, cells = _condition(system, body, placement, law)
+            result += mean(factored(inner), cells)
+        else:
+            result += mean(factored(_instantiate(system, body, placement, None)), law)
+    return result
+
+
+def _instantiate(system: System, expression: sp.Expr, placement: Placement, law: TokenCounts | None) -> sp.Expr:
+    """Replace entries by states, class constants by values, and sums over features by sums over classes."""
+    if isinstance(expression, sp.Indexed):
+        return _entry_value(system, expression, placement, law)
+    if isinstance(expression, SumOver):
+        return sp.Add(*_class_terms(system, expression, placement, law))
+    if expression.is_Atom:
+        return expression
+    return expression.func(*(_instantiate(system, argument, placement, law) for argument in expression.args))
+
+
+def _entry_value(system: System, entry: sp.Indexed, placement: Placement, law: TokenCounts | None) -> sp.Expr:
+    if law is not None and entry.base == law.counts:
+        return entry
+    if any(c.variable.base == entry.base for c in _families(system)):
+        return entry_symbol(system, entry, placement)
+    assert system.features is not None
+    classes = dict(placement)
+    for base, value in system.features.named(classes[entry.indices[0]]).values:
+        if base == entry.base:
+            return value
+    raise DerivationError(f"{entry.base} has no value on class {classes[entry.indices[0]]}")
+
+
+def _class_terms(system: System, node: SumOver, placement: Placement, law: TokenCounts | None) -> Iterator[sp.Expr]:
+    assert system.features is not None
+    excluded = tuple((feature, name) for feature, name in placement if feature in node.excluded)
+    for group in system.features.classes:
+        room = remaining(group, excluded)
+        if room == 0:
+            continue
+        member = _member(placement)
+        body = node.body.xreplace({node.index: member})
+        value = _instantiate(system, body, (*placement, (member, group.name)), law)
+        if law is None or not value.has(law.counts):
+            yield room * value
+            continue
+        power, rest = _count_power(value, law.counts[member])
+        yield rest * _power_sum(group.name, power)
+
+
+def _count_power(value: sp.Expr, count: sp.Indexed) -> tuple[int, sp.Expr]:
+    """Split ``N_j^r * rest``; the rest must not be random."""
+    rest, factor = value.as_independent(count, as_Add=False)
+    power = factor.as_base_exp()
+    if power[0] != count or not (power[1].is_Integer and power[1] > 0) or rest.has(count.base):
+        raise DerivationError(f"cannot take the mean of a sum over features of {value} over prompts exactly")
+    return int(power[1]), rest
+
+
+def _power_sum(group: str, power: int) -> sp.Symbol:
+    """``sum of N_j^power`` over the members of a class that the statement does not distinguish."""
+    return sp.Symbol(f"_P{power}_{group}", nonnegative=True)
+
+
+def cell_total(name: str) -> sp.Symbol:
+    """The symbol of the number of tokens in a cell of features."""
+    return sp.Symbol(f"n_{name}", integer=True, nonnegative=True)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Features that share a state: a pivot alone, or the rest of a class. ``inside`` are distinguished members."""
+
+    total: sp.Symbol
+    size: sp.Expr
+    probability: sp.Expr
+    group: str | None
+    inside: tuple[sp.Symbol, ...]
+
+
+def _cells(system: System, body: sp.Expr, placement: Placement, law: TokenCounts) -> tuple[_Cell, ...]:
+    """Each query alone, then each class's other features."""
+    assert system.features is not None
+    pivots = _pivots(system, body, placement)
+    names = ["k"] if len(pivots) == 1 else [str(feature) for feature, _ in pivots]
+    cells = [
+        _Cell(cell_total(name), sp.S.One, _probability(system, group, law), None, (feature,))
+        for name, (feature, group) in zip(names, pivots, strict=True)
+    ]
+    for group in system.features.classes:
+        size = remaining(group, pivots)
+        if size == 0:
+            continue
+        inside = tuple(f for f, name in placement if name == group.name and (f, name) not in pivots)
+        probability = _probability(system, group.name, law)
+        cells.append(_Cell(cell_total(group.name), size, probability, group.name, inside))
+    return tuple(cells)
+
+
+def _pivots(system: System, body: sp.Expr, placement: Placement) -> Placement:
+    """Features whose scores differ from their class's: those that occur as a query, not as a first index alone."""
+    bases = {c.variable.base for c in _families(system)}
+    queries = {q for entry in body.atoms(sp.Indexed) if entry.base in bases for q in entry.indices[1:]}
+    return tuple((feature, name) for feature, name in placement if feature in queries)
+
+
+def _probability(system: System, group: str, law: TokenCounts) -> sp.Expr:
+    assert system.features is not None
+    return next(value for base, value in system.features.named(group).values if base == law.probabilities)
+
+
+def _condition(system: System, body: sp.Expr, placement: Placement, law: TokenCounts) -> tuple[sp.Expr, Law]:
+    """The mean of the resolved body given the cell totals, and the law of the totals. Exact."""
+    cells = _cells(system, body, placement, law)
+    body = _instantiate(system, body, placement, law)
+    known: dict[sp.Expr, sp.Expr] = {}
+    for cell in cells:
+        if cell.size == 1 and cell.inside:
+            known[law.counts[cell.inside[0]]] = cell.total
+        elif cell.group is not None:
+            known[_power_sum(cell.group, 1)] = cell.total - sp.Add(*(law.counts[f] for f in cell.inside))
+    for cell in cells:
+        if cell.size == 1 and not cell.inside and cell.group is not None:
+            known.update({p: cell.total ** _order(p) for p in body.atoms(sp.Symbol) if _is_power_sum(p, cell.group)})
+    conditioned = sp.S.Zero
+    ratio = field_of([body.xreplace(known)])(body.xreplace(known))
+    random = {law.counts[f] for cell in cells for f in cell.inside}
+    denominator = ratio.polynomial_expression(ratio.denominator)
+    if any(a in random or _is_power_sum(a) for a in denominator.atoms(sp.Indexed, sp.Symbol)):
+        raise DerivationError(f"the mean over prompts of {body} is not determined by the totals of exchangeable tokens")
+    for exponents, coefficient in ratio.numerator.terms():
+        powers = {a: e for a, e in zip(ratio.field.atoms, exponents, strict=True) if e}
+        moment = sp.Mul(*(_cell_moment(cell, powers, law) for cell in cells))
+        outside = sp.Mul(*(a**e for a, e in powers.items() if a not in random and not _is_power_sum(a)))
+        conditioned += sp.Rational(int(coefficient.p), int(coefficient.q)) * outside * moment
+    multinomial = Multinomial(law.trials, tuple((cell.total, cell.size * cell.probability) for cell in cells))
+    return conditioned / denominator, multinomial
+
+
+def _cell_moment(cell: _Cell, powers: Mapping[sp.Expr, int], law: TokenCounts) -> sp.Expr:
+    if cell.group is None or cell.size == 1:
+        return sp.S.One
+    sums = [_order(a) for a, e in powers.items() if _is_power_sum(a, cell.group) for _ in range(e)]
+    members = [powers.get(law.counts[f], 0) for f in cell.inside]
+    if not sums and not any(members):
+        return sp.S.One
+    return exchangeable_moment(cell.total, cell.size, members, sums)
+
+
+def _is_power_sum(atom: sp.Expr, group: str | None = None) -> bool:
+    parts = str(atom).split("_", 2)
+    return atom.is_Symbol and str(atom).startswith("_P") and len(parts) == 3 and group in (None, parts[2])
+
+
+def _order(power_sum: sp.Expr) -> int:
+    return int(str(power_sum).split("_", 2)[1][1:])

@@ -1,0 +1,193 @@
+"""What a system is: trained coordinates, a loss over them, and the classes of exchangeable features.
+
+A system says nothing about gradients, symmetry or phases: those follow. A user's own system is built from the same
+names, in a file of the user's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sympy as sp
+
+from symicl.errors import InputError
+from symicl.expectation import Expectation
+from symicl.grammar import exact
+from symicl.indices import SumOver
+
+Label = tuple[str, ...]
+"""Which orbit a trained entry belongs to: for each of its indices the class, or the earlier feature it equals."""
+
+
+@dataclass(frozen=True)
+class FeatureClass:
+    """``size`` exchangeable features (a number or a symbol), on each of which ``values`` are constant.
+
+    ``values`` pairs an indexed quantity with its value on the class, such as ``((p, 1/K),)``.
+    """
+
+    name: str
+    size: sp.Expr
+    values: tuple[tuple[sp.IndexedBase, sp.Expr], ...] = ()
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """The features 1..size. Without ``classes`` only statements for unspecified features can be derived.
+
+    ``placed`` puts distinguished features (such as a fixed query) into classes, by name.
+    """
+
+    size: sp.Expr
+    classes: tuple[FeatureClass, ...] = ()
+    placed: tuple[tuple[sp.Symbol, str], ...] = ()
+
+    def sum(self, term: Callable[[sp.Symbol], Any], *, other_than: tuple[sp.Symbol, ...] = ()) -> sp.Expr:
+        """``sum of term(m) over the features m``, leaving out those named."""
+        index = sp.Dummy("m", integer=True, positive=True)
+        return SumOver(term(index), index, self.size, other_than)
+
+    def named(self, name: str) -> FeatureClass:
+        return next(group for group in self.classes if group.name == name)
+
+
+@dataclass(frozen=True)
+class StateNames:
+    """Names of states by the label of their orbit, such as ``((("k",), "A"), (("other",), "B"))``."""
+
+    names: tuple[tuple[Label, str], ...]
+
+    def __call__(self, base: str, label: Label) -> str:
+        """The name of an orbit; that of :func:`default_name` where none was given."""
+        return dict(self.names).get(label, default_name(base, label))
+
+
+def default_name(base: str, label: Label) -> str:
+    """``S_n_k``: the name of a trained entry when the system gives none."""
+    return "_".join((base, *label))
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """A family of trained numbers: a symbol ``w``, or the entries of ``S[n, k]`` over the features.
+
+    Index symbols that the feature set places in a class stay fixed; the others run over all features. ``name`` turns
+    an orbit's label into the name of its state; ``start`` is the value at step 0.
+    """
+
+    variable: sp.Expr
+    name: Callable[[str, Label], str] = default_name
+    start: sp.Expr = sp.S.Zero
+    latex: Callable[[str], str] = str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a named system, with the values it may take: ``minimum`` <= value, or an open interval.
+
+    ``integer`` asks for an integer, ``infinite`` also allows ``inf``; ``above`` and ``below`` are strict bounds.
+    """
+
+    symbol: sp.Symbol
+    meaning: str
+    minimum: int | None = None
+    above: sp.Rational | None = None
+    below: sp.Rational | None = None
+    infinite: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.symbol.name)
+
+    @property
+    def domain(self) -> str:
+        """The allowed values in words, such as ``integer >= 2 or inf``."""
+        if self.symbol.is_integer:
+            return f"integer >= {self.minimum}" + (" or inf" if self.infinite else "")
+        return f"{self.above} < {self.name} < {self.below}"
+
+    def check(self, value: sp.Expr) -> sp.Expr:
+        """The value itself, when it is allowed; raises ``InputError`` otherwise."""
+        if value is sp.oo and self.infinite:
+            return value
+        allowed = value.is_Rational
+        if allowed and self.symbol.is_integer:
+            allowed = bool(value.is_Integer) and (self.minimum is None or value >= self.minimum)
+        if allowed and self.above is not None:
+            allowed = bool(value > self.above)
+        if allowed and self.below is not None:
+            allowed = bool(value < self.below)
+        if not allowed:
+            raise InputError(
+                f"{self.name} = {value} is not allowed",
+                where=f"{self.name}: {self.meaning}",
+                remedy=f"give {self.name} with {self.domain}",
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class System:
+    """What is trained: gradient descent with step ``step_size`` on ``objective`` over ``coordinates``.
+
+    ``loss`` is what is reported (for a conditional system it leaves out the probability of the query); both are
+    expressions over indexed quantities, sums over features and expectations. ``data`` is whatever the independent
+    simulator needs to draw prompts; ``symbols`` gives the LaTeX of names that have one of their own. ``simplices`` are
+    the indexed quantities that are positive and sum to 1 over the features; ``parameters`` those still symbolic and
+    ``values`` those that have one.
+    """
+
+    id: str
+    title: str
+    loss: sp.Expr
+    objective: sp.Expr
+    coordinates: tuple[Coordinate, ...]
+    features: FeatureSet | None = None
+    step_size: sp.Symbol = field(default_factory=lambda: sp.Symbol("eta", positive=True))
+    data: Any = None
+    symbols: tuple[tuple[str, str], ...] = ()
+    simplices: tuple[sp.IndexedBase, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    values: tuple[tuple[str, sp.Expr], ...] = ()
+
+
+@dataclass(frozen=True)
+class SystemFamily:
+    """A named system with parameters: ``family(K=8, N=sp.oo)`` is the system at these values, the rest symbolic."""
+
+    id: str
+    title: str
+    parameters: tuple[Parameter, ...]
+    build: Callable[[Mapping[str, sp.Expr]], System]
+
+    def __call__(self, **values: Any) -> System:
+        """The system at exact parameter values; parameters not given stay symbols. Raises ``InputError``."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in values:
+            if name not in known:
+                raise InputError(
+                    f"{self.id} has no parameter {name}", where=name, remedy=f"its parameters are {', '.join(known)}"
+                )
+        chosen = {
+            name: parameter.check(exact(values[name])) if name in values else parameter.symbol
+            for name, parameter in known.items()
+        }
+        symbolic = tuple(parameter for parameter in self.parameters if parameter.name not in values)
+        given = tuple((name, chosen[name]) for name in values)
+        return replace(self.build(chosen), parameters=symbolic, values=given)
+
+
+__all__ = [
+    "Coordinate",
+    "Expectation",
+    "FeatureClass",
+    "FeatureSet",
+    "Label",
+    "Parameter",
+    "StateNames",
+    "SumOver",
+    "System",
+    "SystemFamily",
+]
