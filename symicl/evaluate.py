@@ -106,7 +106,11 @@ class _Exponentials:
         return {symbol: monomial / self.shares[monomial] for monomial, symbol in self.symbols.items()}
 
     def __call__(self, expression: sp.Expr) -> sp.Expr:
-        return expression.xreplace({node: self._power(node.args[0]) for node in expression.atoms(sp.exp)})
+        if isinstance(expression, sp.exp):
+            return self._power(expression.args[0])
+        if expression.is_Atom or not expression.has(sp.exp):
+            return expression
+        return expression.func(*map(self, expression.args))
 
     def _power(self, exponent: sp.Expr) -> sp.Expr:
         result = sp.S.One
@@ -151,7 +155,7 @@ class _Writer:
             self.mean(group, [[[next(written) for _ in f.coefficients] for f in fs] for fs in group.factors], dps)
         ready = dict(zip(plain, reduced[count:], strict=True))
         results = [self.write(ready.get(output, output)) for output in outputs]
-        body = "\n    ".join([*self.lines, f"return ({', '.join(results)},)"])
+        body = "\n    ".join([*self.lines, f"return ({''.join(code + ', ' for code in results)})"])
         source = f"def compiled({', '.join(f'a{i}' for i in range(len(arguments)))}):\n    {body}\n"
         exec(compile(source, "<symicl>", "exec"), self.scope)
         return self.scope["compiled"]  # type: ignore[no-any-return]

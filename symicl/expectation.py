@@ -179,6 +179,8 @@ def integrands(expression: sp.Expr) -> tuple[sp.Expr, dict[Law, sp.Expr]]:
         weight = partial(flat, stand_in)
         if weight.has(*stand_ins.values()):
             raise DerivationError(f"an expectation occurs other than linearly in {expression}")
+        if _bound_in(weight, node.law.variables):
+            raise DerivationError(f"{weight} stands beside an expectation that binds what is in it", where=str(node))
         merged[node.law] = merged.get(node.law, sp.S.Zero) + weight * node.body
     plain = flat.xreplace(dict.fromkeys(stand_ins.values(), sp.S.Zero))
     return plain, merged
@@ -200,6 +202,31 @@ def _means_outside(expression: sp.Expr) -> sp.Expr:
 def _sum_like(node: SumOver, body: sp.Expr) -> sp.Expr:
     """The sum of another body over the same features."""
     return node.rebuild(lambda _: body)
+
+
+def laws_in(expression: sp.Expr) -> set[Law]:
+    """The laws of the expectations in an expression."""
+    return {node.law for node in expression.atoms(Expectation)}
+
+
+def bound_in(expression: sp.Expr) -> set[sp.Basic]:
+    """What sums and expectations in an expression bind."""
+    bound: set[sp.Basic] = {node.index for node in expression.atoms(SumOver)}
+    for law in laws_in(expression):
+        bound |= set(law.variables) if isinstance(law, Multinomial) else set()
+    return bound
+
+
+def free_indices(expression: sp.Expr) -> set[sp.Symbol]:
+    """The index symbols that stand for features: those of entries, deltas and exclusions, not bound by a sum."""
+    found: set[sp.Symbol] = set()
+    for entry in expression.atoms(sp.Indexed):
+        found |= {index for index in entry.indices if index.is_Symbol}
+    for delta in expression.atoms(sp.KroneckerDelta):
+        found |= {index for index in delta.args if index.is_Symbol}
+    for node in expression.atoms(SumOver):
+        found |= set(node.excluded)
+    return found - bound_in(expression)
 
 
 def gathered(expression: sp.Expr, features: tuple[sp.Symbol, ...]) -> sp.Expr:

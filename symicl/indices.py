@@ -26,7 +26,11 @@ def bound_index(depth: int) -> sp.Symbol:
 
 
 class SumOver(sp.Expr):
-    """``sum over index in 1..size, index not in excluded, of body``. The bound index is renamed canonically."""
+    """``sum over index in 1..size, index not in excluded, of body``. The bound index is renamed canonically.
+
+    A sum over all features of a term with a Kronecker delta is the one term that the delta leaves. A constant summed
+    with two features left out stays a sum: only where they are known to be distinct are there ``size - 2`` terms.
+    """
 
     is_commutative = True
 
@@ -35,8 +39,15 @@ class SumOver(sp.Expr):
         left_out = sp.Tuple(*sorted(set(excluded), key=sp.default_sort_key))
         if body == 0:
             return sp.S.Zero
-        if index not in body.free_symbols:
+        if index not in body.free_symbols and len(left_out) <= 1:
             return body * (size - len(left_out))
+        if not left_out and isinstance(body, sp.Mul | sp.KroneckerDelta):
+            delta = next(
+                (f for f in sp.Mul.make_args(body) if isinstance(f, sp.KroneckerDelta) and index in f.args), None
+            )
+            if delta is not None:
+                (other,) = set(delta.args) - {index}
+                return sp.Mul(*(f for f in sp.Mul.make_args(body) if f != delta)).xreplace({index: other})
         canonical = bound_index(1 + max((_depth(node) for node in body.atoms(SumOver)), default=-1))
         return sp.Expr.__new__(cls, body.xreplace({index: canonical}), canonical, size, left_out)
 
@@ -180,7 +191,11 @@ def _collect(body: sp.Expr, index: sp.Symbol, size: sp.Expr, excluded: tuple[sp.
     total = sp.S.Zero
     for inside, coefficient in groups.items():
         monomial = sp.Mul(*(atom**power for atom, power in zip(ratio.field.atoms, inside, strict=True) if power))
-        total += coefficient * SumOver(monomial / inner_denominator, index, size, excluded)
+        summand = monomial / inner_denominator
+        if index in summand.free_symbols:
+            total += coefficient * SumOver(summand, index, size, excluded)
+        else:  # here the features left out are distinct
+            total += coefficient * summand * (size - len(set(excluded)))
     return total / constant.expression()
 
 

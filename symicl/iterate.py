@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symicl.arithmetic import MAX_DPS, Arithmetic, Guarantee, Number, arithmetic, check_dps
-from symicl.errors import InputError, SymiclError, UndecidedError
+from symicl.errors import DerivationError, InputError, SymiclError, UndecidedError
 from symicl.evaluate import compile_expressions
 from symicl.expectation import Expectation
 from symicl.grammar import Condition
@@ -80,6 +80,8 @@ class Run:
 @dataclass(frozen=True)
 class Trajectory:
     """Where a run ended. ``outcome`` is "reached", or names the budget that was spent first.
+
+    ``loss`` is None where rational arithmetic cannot hold it (its states are rational for one step only).
 
     ``digits`` is the least number of correct relative digits over the nonzero states and the loss, None where the
     arithmetic bounds no error; ``working_dps`` the precision it took.
@@ -204,7 +206,8 @@ class _Loop:
         steps = [y + u.xreplace(eta) for y, u in zip(r.coordinates, r.updates, strict=True)]
         self.advance = self._code(steps, r.coordinates)
         self.start = self._code(r.start, ())
-        self.read = self._code([*r.lift, r.loss], r.coordinates)
+        self.read = self._code(r.lift, r.coordinates)
+        self.read_loss = self._code([r.loss], r.coordinates)
         self.reached = None
         if self.run.until is not None:
             meaning = dict(zip(r.states, r.lift, strict=True)) | {LOSS: r.loss}
@@ -226,11 +229,21 @@ class _Loop:
         return compare(left, right) if self.run.until.relation[0] == "<" else compare(right, left)
 
     def _row(self, step: int, point: tuple[Number, ...]) -> Row:
-        *states, loss = map(self._number, self.read(*point))
+        states = list(map(self._number, self.read(*point)))
+        loss = self._loss(point)
         if step == 1 and self.arithmetic.guarantee is Guarantee.CERTIFIED:
             zero = self._number(0)
             states = [zero if known == 0 else state for state, known in zip(states, self._exact_first(), strict=True)]
-        return Row(step, tuple(states), loss, self._digits([*states, loss]))
+        return Row(step, tuple(states), loss, self._digits([*states] if loss is None else [*states, loss]))
+
+    def _loss(self, point: tuple[Number, ...]) -> Number:
+        """The loss; after a step from zero it is irrational, and rational arithmetic has none to give."""
+        try:
+            return self._number(self.read_loss(*point)[0])
+        except DerivationError:
+            if self.arithmetic.name == "rational":
+                return None
+            raise
 
     def _exact_first(self) -> tuple[Number, ...]:
         """The states after one step as exact rationals where that is cheap, else a nonzero stand-in for each.

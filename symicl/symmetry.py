@@ -13,15 +13,30 @@ from functools import lru_cache
 
 import sympy as sp
 
-from symicl.algebra import factored, field_of
-from symicl.derive import Update, derive, distinct_features
-from symicl.errors import DerivationError
+from symicl.algebra import factored, field_of, identically_zero
+from symicl.derive import derive, distinct_features, patterns
+from symicl.errors import DerivationError, InputError
 from symicl.expectation import Expectation, Law, Multinomial, TokenCounts, exchangeable_moment, integrands, mean
 from symicl.indices import SumOver, resolve
 from symicl.systems.base import Coordinate, FeatureClass, FeatureSet, Label, System
 
 Placement = tuple[tuple[sp.Symbol, str], ...]
 """Distinguished features with the class each lies in."""
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """Trained entries that symmetry keeps equal: a representative ``variable`` with its features placed in classes.
+
+    ``members`` is the number of entries, ``symbol`` the name of their common value.
+    """
+
+    symbol: sp.Symbol
+    coordinate: Coordinate
+    variable: sp.Expr
+    placement: Placement
+    label: Label
+    members: sp.Expr
 
 
 @dataclass(frozen=True)
@@ -53,40 +68,69 @@ def restrict(system: System) -> SymmetricSystem:
 
     Raises ``DerivationError`` when the features are not in classes, or when the updates leave the system's own states.
     """
-    states = tuple(state for update in derive(system) for state in _orbits(system, update))
+    updates = {update.variable: update.expression for update in derive(system)}
+    states = tuple(
+        State(o.symbol, o.coordinate, o.label, o.members, _on_classes(system, updates[o.variable], o.placement))
+        for o in orbits(system)
+    )
     placed = system.features.placed if system.features else ()
     loss = _loss_on_classes(system, resolve(system.loss, distinct_features(system, sp.S.Zero)), placed)
-    known = {state.symbol for state in states}
-    for name, expression in [("the loss", loss), *((str(s.symbol), s.update) for s in states)]:
-        unknown = {s for s in _entries(expression)} - known
-        if unknown:
-            raise DerivationError(f"{name} depends on {unknown}, which the system does not train")
     return SymmetricSystem(system, states, loss)
 
 
-def _entries(expression: sp.Expr) -> set[sp.Expr]:
-    return set(expression.atoms(sp.Indexed))
+@lru_cache(maxsize=64)
+def orbits(system: System) -> tuple[Orbit, ...]:
+    """The orbits of the trained entries. Raises ``DerivationError`` or ``InputError`` for an inconsistent system."""
+    _check_features(system)
+    found = tuple(
+        orbit
+        for coordinate in system.coordinates
+        for _, variable, features in patterns(system, coordinate.variable)
+        for orbit in _orbits_of(system, coordinate, variable, features)
+    )
+    names = [str(orbit.symbol) for orbit in found]
+    taken = {parameter.name for parameter in system.parameters}
+    for name in names:
+        if names.count(name) > 1 or name in taken:
+            raise InputError(
+                f"{system.id} gives the name {name} to two things", where=name, remedy="name each state apart"
+            )
+    return found
 
 
-def _orbits(system: System, update: Update) -> Iterator[State]:
-    """One state for each way to place the update's features in classes."""
-    if not isinstance(update.variable, sp.Indexed):
-        symbol = update.variable
-        yield State(symbol, update.coordinate, (), sp.S.One, _on_classes(system, update.expression, ()))
+def _orbits_of(
+    system: System, coordinate: Coordinate, variable: sp.Expr, features: tuple[sp.Symbol, ...]
+) -> Iterator[Orbit]:
+    """One orbit for each way to place the features of an entry in classes."""
+    if not isinstance(variable, sp.Indexed):
+        yield Orbit(variable, coordinate, variable, (), (), sp.S.One)
         return
-    if system.features is None or not system.features.classes:
+    group = system.features
+    if group is None or not group.classes:
         raise DerivationError(
             f"the features of {system.id} are not in classes, so its orbits are not known",
             remedy="give the feature set classes of exchangeable features",
         )
-    features = system.features
-    fixed = dict(features.placed)
-    free = [feature for feature in update.features if feature not in fixed]
-    for placement, members in _placements(features, tuple(features.placed), free):
-        symbol = entry_symbol(system, update.variable, placement)
-        label = entry_label(update.variable, update.coordinate.variable, placement, features)
-        expression = _on_classes(system, update.expression, placement)
-        yield State(symbol, update.coordinate, label, members, expression)
+    placed = {feature for feature, _ in group.placed}
+    free = [feature for feature in features if feature not in placed]
+    for placement, members in _placements(group, group.placed, free):
+        symbol = entry_symbol(system, variable, placement)
+        label = entry_label(variable, coordinate.variable, placement, group)
+        yield Orbit(symbol, coordinate, variable, placement, label, members)
+
+
+def _check_features(system: System) -> None:
+    """Class sizes add up to the number of features, and probabilities to 1."""
+    if system.features is None or not system.features.classes:
+        return
+    classes = system.features.classes
+    if not identically_zero(sp.Add(*(group.size for group in classes)) - system.features.size):
+        raise InputError(f"the classes of {system.id} do not have {system.features.size} features together")
+    for base in system.simplices:
+        shares = [group.size * value for group in classes for name, value in group.values if name == base]
+        if not identically_zero(sp.Add(*shares) - 1):
+            total = factored(sp.Add(*shares))
+            raise InputError(f"the probabilities {base} of {system.id} sum to {total}", remedy="make them sum to 1")
 
 
 def _placements(features: FeatureSet, placed: Placement, free: list[sp.Symbol]) -> Iterator[tuple[Placement, sp.Expr]]:
@@ -120,9 +164,16 @@ def entry_label(entry: sp.Indexed, variable: sp.Indexed, placement: Placement, f
     labels: list[str] = []
     for position in reversed(range(len(entry.indices))):
         index = entry.indices[position]
+        fixed = variable.indices[position] in placed
+        if fixed and index != variable.indices[position]:
+            raise DerivationError(
+                f"{entry} occurs, but only {variable} is trained: the system is not closed",
+                remedy="train all queries, or use features whose queries do not interact",
+            )
+        if fixed:
+            continue
         if index in placed:
-            if variable.indices[position] != index:
-                labels.append(str(index))
+            labels.append(str(index))
         elif index in entry.indices[position + 1 :]:
             labels.append("same")
         else:

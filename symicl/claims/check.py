@@ -66,6 +66,9 @@ def check(claim: Claim) -> Checked:
         outcome = checker(claim.statement)
     except SymiclError as error:
         outcome = Outcome(Verdict.UNDECIDED, Evidence("none", str(error)))
+    except Exception as error:  # a defect of a checker must never pass for a verdict, nor lose the other claims
+        summary = f"the checker failed with {type(error).__name__}: {error}; please report it"
+        outcome = Outcome(Verdict.UNDECIDED, Evidence("internal error", summary))
     return Checked(claim, outcome, time.perf_counter() - start)
 
 

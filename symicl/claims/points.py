@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
 from symicl.claims.pointwise import Point
-from symicl.expectation import Expectation, Law, Multinomial, TokenCounts
-from symicl.indices import SumOver
+from symicl.expectation import TokenCounts, bound_in, free_indices, laws_in
 from symicl.systems.base import Parameter, System
 
 TIERS = 5
 """How far from the smallest numbers the search goes."""
+
+
+@dataclass(frozen=True)
+class _Domain:
+    """What a point gives values to: symbols, distinct features, indexed entries (with their number of indices)."""
+
+    symbols: tuple[sp.Symbol, ...]
+    indices: tuple[sp.Symbol, ...]
+    shapes: tuple[tuple[sp.IndexedBase, int], ...]
+    size: sp.Expr | None
+    parameters: Mapping[sp.Symbol, Parameter]
+    simplices: tuple[sp.IndexedBase, ...]
 
 
 def sample_points(system: System, expression: sp.Expr, *, count: int = 200, seed: int = 1) -> Iterator[Point]:
@@ -23,41 +35,68 @@ def sample_points(system: System, expression: sp.Expr, *, count: int = 200, seed
     Small numbers first (few features, short prompts, small scores); reproducible from the seed.
     """
     draw = random.Random(seed)
-    size_symbol = system.features.size if system.features is not None else None
+    domain = _domain(system, expression)
+    if domain.size is not None and domain.size.is_Integer and domain.size < len(domain.indices):
+        return  # fewer features than the statement tells apart: nothing to look at
     for number in range(count):
-        tier = 1 + number * TIERS // count
-        yield _point(system, expression, draw, tier, size_symbol)
+        yield _point(domain, draw, 1 + number * TIERS // count)
 
 
-def _point(system: System, expression: sp.Expr, draw: random.Random, tier: int, size: sp.Expr | None) -> Point:
-    domains = {parameter.symbol: parameter for parameter in system.parameters}
-    indices = sorted(free_indices(expression), key=str)
+def _domain(system: System, expression: sp.Expr) -> _Domain:
+    size = system.features.size if system.features is not None else None
+    symbols = free_parameters(expression) | ({size} if size is not None and size.is_Symbol else set())
+    counted = {law.counts for law in laws_in(expression) if isinstance(law, TokenCounts)}
+    shapes = {entry.base: len(entry.indices) for entry in expression.atoms(sp.Indexed) if entry.base not in counted}
+    shapes |= {law.probabilities: 1 for law in laws_in(expression) if isinstance(law, TokenCounts)}
+    return _Domain(
+        tuple(sorted(symbols, key=str)),
+        tuple(sorted(free_indices(expression), key=str)),
+        tuple(sorted(shapes.items(), key=str)),
+        size,
+        {parameter.symbol: parameter for parameter in system.parameters},
+        system.simplices,
+    )
+
+
+def _point(domain: _Domain, draw: random.Random, tier: int) -> Point:
     symbols: dict[sp.Symbol, sp.Expr] = {}
-    least = max(2, len(indices))
-    for symbol in sorted(
-        free_parameters(expression) | ({size} if size is not None and size.is_Symbol else set()), key=str
-    ):
-        symbols[symbol] = _value(symbol, domains.get(symbol), draw, tier, least if symbol == size else 1)
-    features = int(symbols.get(size, size)) if size is not None and (size.is_Integer or size in symbols) else 0
-    positions = draw.sample(range(features), len(indices)) if indices else []
-    symbols |= {index: sp.Integer(p) for index, p in zip(indices, positions, strict=True)}
-    return Point(symbols, _entries(system, expression, draw, tier, features))
+    least = max(2, len(domain.indices))
+    for symbol in domain.symbols:
+        start = least if symbol == domain.size else -TIERS
+        symbols[symbol] = _value(symbol, domain.parameters.get(symbol), draw, tier, start)
+    count = int(symbols.get(domain.size, domain.size)) if domain.size is not None else 0
+    positions = draw.sample(range(count), len(domain.indices))
+    features = dict(zip(domain.indices, positions, strict=True))
+    return Point(symbols, _entries(domain, draw, tier, count), features)
 
 
 def _value(symbol: sp.Symbol, domain: Parameter | None, draw: random.Random, tier: int, least: int) -> sp.Rational:
+    """A value that the symbol's assumptions and its parameter's range allow."""
+    low, high = (domain.minimum, domain.below) if domain is not None else (None, None)
+    above = domain.above if domain is not None else None
     if symbol.is_integer:
-        start = least
-        if domain is not None and domain.minimum is not None:
-            start = max(start, domain.minimum)
-        elif symbol.is_nonnegative and not symbol.is_positive:
-            start = 0
-        return sp.Integer(start + draw.randint(0, min(tier, 3)))
-    if domain is not None and domain.above is not None and domain.below is not None:
+        first = low if low is not None else 1 if symbol.is_positive else 0 if symbol.is_nonnegative else -tier
+        return sp.Integer(max(int(first), least) + draw.randint(0, min(tier, 3)))
+    start = low if low is not None else above
+    if start is not None and high is not None:
         parts = draw.randint(2, 2 + 3 * tier)
-        return domain.above + (domain.below - domain.above) * sp.Rational(draw.randint(1, parts - 1), parts)
-    if symbol.is_positive:
-        return sp.Rational(draw.randint(1, 2 * tier), draw.randint(1, tier))
-    return _real(draw, tier)
+        return start + (high - start) * sp.Rational(draw.randint(1, parts - 1), parts)
+    size = sp.Rational(draw.randint(1, 2 * tier), draw.randint(1, tier))
+    if start is not None:
+        return start + size
+    if high is not None:
+        return high - size
+    return _with_sign(symbol, size, draw, tier)
+
+
+def _with_sign(symbol: sp.Symbol, size: sp.Rational, draw: random.Random, tier: int) -> sp.Rational:
+    """A number of the sign that a symbol is assumed to have; ``size`` is positive."""
+    if symbol.is_positive or symbol.is_negative:
+        return size if symbol.is_positive else -size
+    if symbol.is_nonnegative or symbol.is_nonpositive:
+        value = abs(_real(draw, tier))
+        return value if symbol.is_nonnegative else -value
+    return size if symbol.is_nonzero else _real(draw, tier)
 
 
 def _real(draw: random.Random, tier: int) -> sp.Rational:
@@ -65,58 +104,33 @@ def _real(draw: random.Random, tier: int) -> sp.Rational:
 
 
 def _entries(
-    system: System, expression: sp.Expr, draw: random.Random, tier: int, features: int
+    domain: _Domain, draw: random.Random, tier: int, features: int
 ) -> Mapping[sp.IndexedBase, tuple[Any, ...]]:
-    counted = {law.counts for law in _laws(expression) if isinstance(law, TokenCounts)}
     entries: dict[sp.IndexedBase, tuple[Any, ...]] = {}
-    shapes = {entry.base: len(entry.indices) for entry in expression.atoms(sp.Indexed)}
-    for law in _laws(expression):
-        if isinstance(law, TokenCounts):
-            shapes[law.probabilities] = 1
-    for base in sorted(shapes, key=str):
-        if base in counted:
-            continue
-        if base in system.simplices:
+    for base, indices in domain.shapes:
+        if base in domain.simplices:
             weights = [draw.randint(1, 2 * tier) for _ in range(features)]
             entries[base] = tuple(sp.Rational(w, sum(weights)) for w in weights)
-        elif shapes[base] == 1:
-            entries[base] = tuple(_real(draw, tier) for _ in range(features))
+        elif indices == 1:
+            entries[base] = _row(base, draw, tier, features)
         else:
-            entries[base] = tuple(tuple(_real(draw, tier) for _ in range(features)) for _ in range(features))
+            entries[base] = tuple(_row(base, draw, tier, features) for _ in range(features))
     return entries
 
 
-def _laws(expression: sp.Expr) -> set[Law]:
-    return {node.law for node in expression.atoms(Expectation)}
-
-
-def _bound(expression: sp.Expr) -> set[sp.Basic]:
-    bound: set[sp.Basic] = {node.index for node in expression.atoms(SumOver)}
-    for law in _laws(expression):
-        bound |= set(law.variables) if isinstance(law, Multinomial) else set()
-    return bound
-
-
-def free_indices(expression: sp.Expr) -> set[sp.Symbol]:
-    """The index symbols that stand for features: those of entries, deltas and exclusions, not bound by a sum."""
-    found: set[sp.Symbol] = set()
-    for entry in expression.atoms(sp.Indexed):
-        found |= {index for index in entry.indices if index.is_Symbol}
-    for delta in expression.atoms(sp.KroneckerDelta):
-        found |= {index for index in delta.args if index.is_Symbol}
-    for node in expression.atoms(SumOver):
-        found |= set(node.excluded)
-    return found - _bound(expression)
+def _row(base: sp.IndexedBase, draw: random.Random, tier: int, features: int) -> tuple[sp.Rational, ...]:
+    sizes = [sp.Rational(draw.randint(1, 2 * tier), draw.randint(1, tier)) for _ in range(features)]
+    return tuple(_with_sign(base.label, size, draw, tier) for size in sizes)
 
 
 def free_parameters(expression: sp.Expr) -> set[sp.Symbol]:
     """The symbols that are numbers: parameters, states, the step size."""
     labels = {entry.base.label for entry in expression.atoms(sp.Indexed)}
-    for law in _laws(expression):
+    for law in laws_in(expression):
         if isinstance(law, TokenCounts):
             labels |= {law.counts.label, law.probabilities.label}
     return (
         {s for s in expression.free_symbols if s.is_Symbol and s not in labels}
         - free_indices(expression)
-        - _bound(expression)
+        - bound_in(expression)
     )

@@ -7,7 +7,7 @@ shares no step with the derivation, for refuting statements and for testing it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from math import factorial
 from typing import Any
@@ -25,28 +25,25 @@ MAX_OUTCOMES = 5000
 
 @dataclass(frozen=True)
 class Point:
-    """Exact values: of symbols (index symbols get the position of a feature, from 0), and of indexed entries.
+    """Exact values of symbols and of indexed entries, and the features that index symbols stand for.
 
-    ``entries`` maps an indexed base to a tuple (one index) or a tuple of tuples (two), a value a feature.
+    ``entries`` maps an indexed base to a tuple (one index) or a tuple of tuples (two), a value a feature; ``features``
+    maps index symbols to positions from 0 (as numbers, features count from 1).
     """
 
     symbols: Mapping[sp.Symbol, sp.Rational]
     entries: Mapping[sp.IndexedBase, Sequence[Any]]
+    features: Mapping[sp.Symbol, int] = field(default_factory=dict)
 
     def shown(self) -> dict[str, str]:
         """The point as text, for evidence; features count from 1."""
-        symbols = {
-            str(s): str(v + 1 if _is_index(s) else v) for s, v in sorted(self.symbols.items(), key=lambda i: str(i[0]))
-        }
+        numbers = {**self.symbols, **{index: position + 1 for index, position in self.features.items()}}
+        symbols = {str(s): str(v) for s, v in sorted(numbers.items(), key=lambda item: str(item[0]))}
         return symbols | {str(base): _shown(values) for base, values in self.entries.items()}
 
 
 def _shown(values: object) -> str:
     return f"({', '.join(map(_shown, values))})" if isinstance(values, tuple) else str(values)
-
-
-def _is_index(symbol: sp.Symbol) -> bool:
-    return bool(symbol.is_integer and symbol.name in ("k", "n", "m", "l", "j"))
 
 
 def value_at(expression: sp.Expr, point: Point) -> arb:
@@ -58,6 +55,8 @@ def value_at(expression: sp.Expr, point: Point) -> arb:
     if expression.is_Rational:
         return arb(fmpq(int(expression.p), int(expression.q)))
     if expression.is_Symbol:
+        if expression in point.features:
+            return arb(point.features[expression] + 1)
         return value_at(_symbol(expression, point), point)
     if isinstance(expression, sp.Indexed):
         return value_at(_entry(expression, point), point)
@@ -73,9 +72,11 @@ def value_at(expression: sp.Expr, point: Point) -> arb:
         return result
     if isinstance(expression, sp.Pow):
         base, exponent = expression.args
-        if exponent.is_Integer:
-            return value_at(base, point) ** int(exponent)
-        return (value_at(exponent, point) * value_at(base, point).log()).exp()
+        power = value_at(exponent, point)
+        whole = _exact_integer(power)
+        if whole is not None:
+            return arb(value_at(base, point) ** whole)
+        return (power * value_at(base, point).log()).exp()
     if isinstance(expression, sp.exp):
         return value_at(expression.args[0], point).exp()
     if isinstance(expression, sp.log):
@@ -83,7 +84,7 @@ def value_at(expression: sp.Expr, point: Point) -> arb:
     if isinstance(expression, sp.Abs):
         return abs(value_at(expression.args[0], point))
     if isinstance(expression, sp.KroneckerDelta):
-        left, right = (_symbol(index, point) for index in expression.args)
+        left, right = (_feature(index, point) for index in expression.args)
         return arb(int(left == right))
     if isinstance(expression, SumOver):
         return _sum(expression, point)
@@ -92,9 +93,15 @@ def value_at(expression: sp.Expr, point: Point) -> arb:
     raise DerivationError(f"no rule to evaluate {expression.func.__name__}", where=str(expression))
 
 
+def _feature(index: sp.Expr, point: Point) -> int:
+    if index.is_Integer:
+        return int(index) - 1
+    if index not in point.features:
+        raise InputError(f"no feature is given for the index {index}", where=str(index))
+    return point.features[index]
+
+
 def _symbol(symbol: sp.Expr, point: Point) -> sp.Rational:
-    if symbol.is_Rational:
-        return symbol
     if symbol not in point.symbols:
         raise InputError(f"no value for {symbol}", where=str(symbol), remedy="declare it as a parameter of the system")
     return point.symbols[symbol]
@@ -105,19 +112,31 @@ def _entry(entry: sp.Indexed, point: Point) -> sp.Rational:
         raise InputError(f"no values for {entry.base}", where=str(entry))
     values = point.entries[entry.base]
     for index in entry.indices:
-        values = values[int(_symbol(index, point))]
+        values = values[_feature(index, point)]
     return sp.sympify(values)
 
 
 def _sum(node: SumOver, point: Point) -> arb:
-    size = _symbol(node.size, point) if node.size.is_Symbol else node.size
-    excluded = {int(_symbol(feature, point)) for feature in node.excluded}
+    excluded = {_feature(feature, point) for feature in node.excluded}
     total = arb(0)
-    for position in range(int(size)):
+    for position in range(_integer(node.size, point)):
         if position not in excluded:
-            inner = Point({**point.symbols, node.index: sp.Integer(position)}, point.entries)
+            inner = Point(point.symbols, point.entries, {**point.features, node.index: position})
             total += value_at(node.body, inner)
     return total
+
+
+def _integer(expression: sp.Expr, point: Point) -> int:
+    value = _exact_integer(value_at(expression, point))
+    if value is None:
+        raise InputError(f"{expression} is not an integer at this point", where=str(expression))
+    return value
+
+
+def _exact_integer(value: arb) -> int | None:
+    """The integer that an exact ball is, if it is one."""
+    found = value.unique_fmpz() if value.is_exact() and value.is_integer() else None
+    return None if found is None else int(found)
 
 
 def _mean(node: Expectation, point: Point) -> arb:
@@ -128,7 +147,7 @@ def _mean(node: Expectation, point: Point) -> arb:
         shares = [value_at(probability, point) for _, probability in law.cells]
     else:
         raise DerivationError(f"no rule to enumerate {type(law).__name__}")
-    trials = int(_symbol(law.trials, point))
+    trials = _integer(law.trials, point)
     total = arb(0)
     for number, outcome in enumerate(_outcomes(trials, len(shares))):
         if number >= MAX_OUTCOMES:
@@ -137,10 +156,10 @@ def _mean(node: Expectation, point: Point) -> arb:
         for count, share in zip(outcome, shares, strict=True):
             weight *= share**count / arb(factorial(count))
         if isinstance(law, TokenCounts):
-            inner = Point(point.symbols, {**point.entries, law.counts: outcome})
+            inner = Point(point.symbols, {**point.entries, law.counts: outcome}, point.features)
         else:
             totals = {total: sp.Integer(c) for (total, _), c in zip(law.cells, outcome, strict=True)}
-            inner = Point({**point.symbols, **totals}, point.entries)
+            inner = Point({**point.symbols, **totals}, point.entries, point.features)
         total += weight * value_at(node.body, inner)
     return total
 

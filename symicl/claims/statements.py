@@ -16,7 +16,7 @@ from symicl.errors import InputError
 from symicl.expectation import multinomial_mean
 from symicl.grammar import Condition, exact, parse_condition, parse_expression
 from symicl.iterate import LOSS
-from symicl.symmetry import restrict
+from symicl.symmetry import orbits, restrict
 from symicl.systems.base import System
 
 
@@ -28,6 +28,9 @@ class Identity:
     left: sp.Expr
     right: sp.Expr
 
+    def __post_init__(self) -> None:
+        _check_expression(self.system, sp.Tuple(self.left, self.right))
+
 
 @dataclass(frozen=True)
 class Conserved:
@@ -35,6 +38,9 @@ class Conserved:
 
     system: System
     form: sp.Expr
+
+    def __post_init__(self) -> None:
+        _check_expression(self.system, self.form)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class Sign:
     system: System
     expression: sp.Expr
     relation: str
+
+    def __post_init__(self) -> None:
+        _check_relation(self.relation, (">=", "<="))
+        _check_expression(self.system, self.expression)
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,9 @@ class HittingTime:
     relation: str
     steps: int
 
+    def __post_init__(self) -> None:
+        _check_relation(self.relation, ("==", "<=", ">="))
+
 
 @dataclass(frozen=True)
 class Earlier:
@@ -84,15 +97,36 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Infimum:
-    """The infimum of the loss over the reachable states of a one-scalar system is ``value``, and is not attained."""
+    """The infimum of the loss of a one-scalar system, over all values of its states, is ``value``."""
 
     system: System
     value: sp.Expr
 
 
+def _check_relation(relation: str, allowed: tuple[str, ...]) -> None:
+    if relation not in allowed:
+        raise InputError(f"{relation!r} is not a relation here", where="statement", remedy=f"use {', '.join(allowed)}")
+
+
+def _check_expression(system: System, expression: sp.Basic) -> None:
+    """Refuse floats, the loss as a free symbol, and entries of single features where features are in classes."""
+    if expression.has(sp.Float):
+        raise InputError(f"{expression} has a float in it", where="statement", remedy="write exact numbers")
+    if expression.has(LOSS):
+        raise InputError("the symbol of the loss stands for no expression here", remedy="use the loss of the system")
+    entries = expression.atoms(sp.Indexed)
+    if system.features is not None and system.features.classes and entries:
+        raise InputError(
+            f"{min(map(str, entries))} belongs to one feature, but the features of {system.id} are in classes",
+            where="statement",
+            remedy="use the states, or a system without classes",
+        )
+
+
 def _names(system: System) -> dict[str, sp.Expr]:
     """The names a text about a system may use: its states, its parameters and the step size."""
-    states = {str(state.symbol): state.symbol for state in restrict(system).states}
+    grouped = system.features is None or bool(system.features.classes)
+    states = {str(orbit.symbol): orbit.symbol for orbit in orbits(system)} if grouped else {}
     parameters = {parameter.name: parameter.symbol for parameter in system.parameters}
     values = dict(system.values)
     return {**parameters, **values, str(system.step_size): system.step_size, **states}
@@ -101,10 +135,7 @@ def _names(system: System) -> dict[str, sp.Expr]:
 def _expression(system: System, given: sp.Expr | str) -> sp.Expr:
     if isinstance(given, str):
         given = parse_expression(given, _names(system), expectation=multinomial_mean)
-    expression = sp.sympify(given)
-    if expression.has(sp.Float):
-        raise InputError(f"{expression} has a float in it", where="statement", remedy="write exact numbers")
-    return expression
+    return sp.sympify(given)
 
 
 def _condition(system: System, text: str) -> Condition:
@@ -139,7 +170,7 @@ def at_start(system: System, expression: sp.Expr) -> sp.Expr:
         else:
             starts[coordinate.variable] = coordinate.start
     if system.features is not None and system.features.classes:
-        starts |= {state.symbol: state.coordinate.start for state in restrict(system).states}
+        starts |= {orbit.symbol: orbit.coordinate.start for orbit in orbits(system)}
     return expression.xreplace(starts)
 
 
@@ -187,8 +218,6 @@ def always(
 
 def first_step(system: System, condition: str, relation: str, steps: int, *, eta: object = 1) -> HittingTime:
     """The statement that the first step meeting ``condition`` is ``== steps``, ``<= steps`` or ``>= steps``."""
-    if relation not in ("==", "<=", ">="):
-        raise InputError(f"{relation!r} is not a relation between steps", where="first_step", remedy="use ==, <= or >=")
     return HittingTime(system, _condition(system, condition), exact(eta), relation, steps)
 
 
@@ -198,7 +227,7 @@ def sooner(system: System, than: System, condition: str, *, eta: object = 1) -> 
 
 
 def infimum(system: System, value: sp.Expr | str) -> Infimum:
-    """The statement that the loss of a one-scalar system has this infimum, which is not attained."""
+    """The statement that the loss of a one-scalar system has this infimum over all values of its states."""
     return Infimum(system, _expression(system, value))
 
 

@@ -104,9 +104,10 @@ class Parameter:
     @property
     def domain(self) -> str:
         """The allowed values in words, such as ``integer >= 2 or inf``."""
-        if self.symbol.is_integer:
-            return f"integer >= {self.minimum}" + (" or inf" if self.infinite else "")
-        return f"{self.above} < {self.name} < {self.below}"
+        kind = "integer" if self.symbol.is_integer else "number"
+        bounds = [(">=", self.minimum), (">", self.above), ("<", self.below)]
+        limits = " and ".join(f"{relation} {bound}" for relation, bound in bounds if bound is not None)
+        return f"{kind} {limits}".strip() + (" or inf" if self.infinite else "")
 
     def check(self, value: sp.Expr) -> sp.Expr:
         """The value itself, when it is allowed; raises ``InputError`` otherwise."""
@@ -114,7 +115,9 @@ class Parameter:
             return value
         allowed = value.is_Rational
         if allowed and self.symbol.is_integer:
-            allowed = bool(value.is_Integer) and (self.minimum is None or value >= self.minimum)
+            allowed = bool(value.is_Integer)
+        if allowed and self.minimum is not None:
+            allowed = bool(value >= self.minimum)
         if allowed and self.above is not None:
             allowed = bool(value > self.above)
         if allowed and self.below is not None:
@@ -123,7 +126,7 @@ class Parameter:
             raise InputError(
                 f"{self.name} = {value} is not allowed",
                 where=f"{self.name}: {self.meaning}",
-                remedy=f"give {self.name} with {self.domain}",
+                remedy=f"give {self.name} as {self.domain}",
             )
         return value
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symicl.errors import InputError
 from symicl.expectation import Expectation, RandomTask, TokenCounts
 from symicl.systems.base import Coordinate, FeatureClass, FeatureSet, Label, System, default_name
 
@@ -107,7 +108,17 @@ def feature_class(name: str, size: sp.Expr, probability: sp.Expr) -> FeatureClas
 def from_probabilities(
     probabilities: Sequence[sp.Rational], prompt_length: sp.Expr, *, id: str = "custom", title: str = "custom system"
 ) -> System:
-    """The whole population system for a concrete probability vector, equal entries being exchangeable."""
+    """The whole population system for a concrete probability vector, equal entries being exchangeable.
+
+    Raises ``InputError`` for fewer than two features, or for probabilities that are not positive with sum 1.
+    """
+    if len(probabilities) < 2:
+        raise InputError("a system needs at least two features", where=f"probabilities of {id}")
+    for position, probability in enumerate(probabilities):
+        if not (probability.is_Rational and probability > 0):
+            raise InputError(f"probability {position + 1} is {probability}", where=id, remedy="give positive numbers")
+    if sum(probabilities) != 1:
+        raise InputError(f"the probabilities sum to {sum(probabilities)}", where=id, remedy="make them sum to 1")
     groups: dict[sp.Rational, list[int]] = {}
     for position, probability in enumerate(probabilities):
         groups.setdefault(probability, []).append(position)

@@ -8,12 +8,12 @@ from flint import arb
 from symicl.algebra import factored, identically_zero
 from symicl.arithmetic import ARITHMETICS
 from symicl.claims.base import Evidence, Outcome, Verdict
-from symicl.claims.points import free_indices, sample_points
+from symicl.claims.points import sample_points
 from symicl.claims.pointwise import value_at
 from symicl.claims.statements import Conserved, Identity
 from symicl.errors import SymiclError
-from symicl.expectation import resolved_integrands
-from symicl.indices import partial
+from symicl.expectation import Expectation, free_indices, resolved_integrands
+from symicl.indices import SumOver, partial
 from symicl.symmetry import restrict
 from symicl.systems.base import System
 
@@ -29,6 +29,13 @@ def decide_identity(statement: Identity) -> Outcome:
 def decide_conserved(statement: Conserved) -> Outcome:
     """The increment of the form in one step, by linearity from the derived updates; a nonlinear form is refused."""
     states = {state.symbol: state.update for state in restrict(statement.system).states}
+    known = {parameter.symbol for parameter in statement.system.parameters} | {statement.system.step_size}
+    unknown = statement.form.free_symbols - set(states) - known
+    if unknown or not statement.form.free_symbols & set(states) or statement.form.has(Expectation, SumOver):
+        what = f"{', '.join(map(str, unknown))} is no state of the system" if unknown else "no state occurs in it"
+        return Outcome(
+            Verdict.UNDECIDED, Evidence("conservation", f"{statement.form}: {what}; a form in states is meant")
+        )
     slopes = {symbol: partial(statement.form, symbol) for symbol in states}
     if any(slope.free_symbols & set(states) for slope in slopes.values()):
         return Outcome(
@@ -69,7 +76,7 @@ def search(system: System, difference: sp.Expr, sides: tuple[sp.Expr, sp.Expr], 
     """Look for a point where a difference is certainly not zero."""
     ball = ARITHMETICS["ball"]
     tried, widest = 0, arb(0)
-    for point in sample_points(system, difference, count=POINTS):
+    for point in sample_points(system, sp.Tuple(difference, *sides), count=POINTS):
         with ball.working(DIGITS):
             try:
                 gap = value_at(difference, point)
