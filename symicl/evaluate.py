@@ -41,7 +41,7 @@ def compile_expressions(
     groups = _groups(nodes, means)
     naming = _Exponentials([*flat, *(body for group in groups for body in group.bodies)])
     groups = [group.rewritten(naming) for group in groups]
-    flat = [naming(expression) for expression in flat]
+    flat = [_nested(naming(expression), tuple(naming.symbols.values())) for expression in flat]
     return _Writer(arithmetic).function(arguments, naming, groups, flat, dps)
 
 
@@ -120,6 +120,21 @@ class _Exponentials:
         return result
 
 
+def _nested(expression: sp.Expr, exponentials: Sequence[sp.Symbol]) -> sp.Expr:
+    """The expression with its polynomials in the exponentials in Horner form, where that saves operations."""
+    if isinstance(expression, sp.Add):
+        variables = [symbol for symbol in exponentials if expression.has(symbol)]
+        if not variables or not expression.is_polynomial(*variables):
+            return sp.Add(*(_nested(term, exponentials) for term in expression.args))
+        nested = sp.horner(expression, wrt=variables)
+        return nested if nested.count_ops() < expression.count_ops() else expression
+    if isinstance(expression, sp.Mul):
+        return sp.Mul(*(_nested(factor, exponentials) for factor in expression.args))
+    if isinstance(expression, sp.Pow) and expression.exp.is_Integer:
+        return _nested(expression.base, exponentials) ** expression.exp
+    return expression
+
+
 class _Writer:
     """Writes the source of one function; constants are bound by name, so no number is ever printed and read back."""
 
@@ -155,10 +170,14 @@ class _Writer:
             self.mean(group, [[[next(written) for _ in f.coefficients] for f in fs] for fs in group.factors], dps)
         ready = dict(zip(plain, reduced[count:], strict=True))
         results = [self.write(ready.get(output, output)) for output in outputs]
-        body = "\n    ".join([*self.lines, f"return ({''.join(code + ', ' for code in results)})"])
-        source = f"def compiled({', '.join(f'a{i}' for i in range(len(arguments)))}):\n    {body}\n"
-        exec(compile(source, "<symicl>", "exec"), self.scope)
-        return self.scope["compiled"]  # type: ignore[no-any-return]
+        body = "\n        ".join([*self.lines, f"return ({''.join(code + ', ' for code in results)})"])
+        parameters = ", ".join(f"a{i}" for i in range(len(arguments)))
+        # Constants are arguments of an enclosing function: the compiled one finds them faster than globals.
+        inner = f"    def compiled({parameters}):\n        {body}\n    return compiled\n"
+        source = f"def bind({', '.join(self.scope)}):\n{inner}"
+        space: dict[str, Any] = {}
+        exec(compile(source, "<symicl>", "exec"), space)
+        return space["bind"](**self.scope)  # type: ignore[no-any-return]
 
     def name(self, stem: str) -> str:
         self.fresh += 1
@@ -169,9 +188,9 @@ class _Writer:
         self.lines.append(f"{name} = {code}")
 
     def local(self, expression: sp.Expr) -> str:
-        """The name (or small integer) that holds the value of an expression."""
+        """The name that holds the value of an expression."""
         code = self.write(expression)
-        if code.isidentifier() or code.isdigit():
+        if code.isidentifier():
             return code
         name = self.name("t")
         self.lines.append(f"{name} = {code}")
@@ -185,28 +204,28 @@ class _Writer:
     def write(self, expression: sp.Expr) -> str:
         """The expression as source text over the names bound so far."""
         if expression.is_Rational:
-            return self.rational(expression)
+            return self.constant(expression)
         if expression.is_Symbol:
             return self.names[expression]
         if isinstance(expression, sp.Add):
-            return "(" + " + ".join(self.write(term) for term in expression.args) + ")"
+            return self.sum(expression.args)
         if isinstance(expression, sp.Mul):
             return self.product(expression.args)
         if isinstance(expression, sp.Pow):
             return self.power(expression)
         for kind, code in ((sp.exp, "exp"), (sp.log, "log"), (sp.Abs, "abs")):
             if isinstance(expression, kind):
-                return f"{code}({self.number_code(expression.args[0])})"
+                return f"{code}({self.write(expression.args[0])})"
         raise DerivationError(f"no code for {expression.func.__name__}", where=str(expression))
 
-    def number_code(self, expression: sp.Expr) -> str:
-        """As ``write``, but a number of the arithmetic even where the expression is an integer."""
-        return self.constant(expression) if expression.is_Rational else self.write(expression)
-
-    def rational(self, value: sp.Rational) -> str:
-        if value.is_Integer and abs(value) < 2**53:
-            return f"({value})" if value < 0 else str(value)
-        return self.constant(value)
+    def sum(self, terms: Iterable[sp.Expr]) -> str:
+        """A sum that subtracts where a term has a negative coefficient."""
+        signed = [(term.could_extract_minus_sign() and not isinstance(term, sp.Add), term) for term in terms]
+        plus = [self.write(term) for negative, term in signed if not negative]
+        minus = [self.write(-term) for negative, term in signed if negative]
+        if not plus:
+            return f"(-({' + '.join(minus)}))"
+        return "(" + " - ".join([" + ".join(plus), *minus]) + ")"
 
     def constant(self, value: sp.Rational) -> str:
         if value not in self.constants:
@@ -216,30 +235,30 @@ class _Writer:
     def product(self, factors: Iterable[sp.Expr]) -> str:
         top: list[str] = []
         bottom: list[str] = []
+        sign = ""
         for factor in factors:
             base, power = factor.as_base_exp()
-            if factor.is_Rational and not factor.is_Integer:
-                top.append(self.rational(factor))
+            if factor == -1:
+                sign = "-"
+            elif factor.is_Rational:
+                top.append(self.constant(factor))
             elif power.is_Integer and power < 0:
                 bottom.append(self.write(base ** (-power)))
             else:
                 top.append(self.write(factor))
-        if not bottom:
-            return "(" + " * ".join(top) + ")"
-        above = top[0] if len(top) == 1 else "(" + " * ".join(top) + ")" if top else "1"
-        if above.isdigit() and all(code.isdigit() for code in bottom):
-            above = self.constant(sp.Integer(above))
-        return f"({above} / {bottom[0] if len(bottom) == 1 else '(' + ' * '.join(bottom) + ')'})"
+        above = " * ".join(top) if top else self.constant(sp.S.One)
+        below = f" / ({' * '.join(bottom)})" if bottom else ""
+        return f"({sign}({above}){below})"
 
     def power(self, expression: sp.Expr) -> str:
         base, exponent = expression.args
         if exponent.is_Integer and exponent > 0:
-            return f"{self.number_code(base)} ** {exponent}"
+            return _power_code(self.local(base), int(exponent))
         if exponent.is_Integer:
             return self.product([expression])
         if exponent == sp.Rational(1, 2):
-            return f"sqrt({self.number_code(base)})"
-        return f"exp({self.number_code(exponent)} * log({self.number_code(base)}))"
+            return f"sqrt({self.write(base)})"
+        return f"exp({self.write(exponent)} * log({self.write(base)}))"
 
     def mean(self, group: _Group, coefficients: list[list[list[str]]], dps: int) -> None:
         """The loop over the outcomes of one law, with all its bodies in one pass."""
@@ -261,12 +280,11 @@ class _Writer:
             parts = [weight]
             below: list[str] = []
             for factor, own in zip(factors, codes, strict=True):
-                code = _linear_code(own, factor.monomials, columns)
+                code = _linear_code(own, factor.monomials, columns, self.constants.get(sp.S.One))
                 if code not in powers:
                     powers[code] = self.name("f")
                     self.lines.append(f"    {powers[code]} = {code}")
-                exponent = f" ** {abs(factor.power)}" if abs(factor.power) != 1 else ""
-                (parts if factor.power > 0 else below).append(powers[code] + exponent)
+                (parts if factor.power > 0 else below).append(_power_code(powers[code], abs(factor.power)))
             quotient = f" / ({' * '.join(below)})" if below else ""
             self.lines.append(f"    {name} = {name} + {' * '.join(parts)}{quotient}")
         if self.arithmetic.name == "ball" and table.missing != 0:
@@ -279,11 +297,18 @@ class _Writer:
             self.names[result] = name
 
 
-def _linear_code(coefficients: Sequence[str], monomials: Sequence[tuple[int, ...]], columns: Mapping[Any, str]) -> str:
+def _power_code(name: str, exponent: int) -> str:
+    """A power of a named value; small ones are products, which balls multiply faster than they exponentiate."""
+    return f"({' * '.join([name] * exponent)})" if exponent <= 4 else f"{name} ** {exponent}"
+
+
+def _linear_code(
+    coefficients: Sequence[str], monomials: Sequence[tuple[int, ...]], columns: Mapping[Any, str], one: str | None
+) -> str:
     terms = []
     for coefficient, monomial in zip(coefficients, monomials, strict=True):
         column = columns.get(monomial)
-        terms.append(coefficient if column is None else column if coefficient == "1" else f"{coefficient} * {column}")
+        terms.append(coefficient if column is None else column if coefficient == one else f"{coefficient} * {column}")
     return "(" + " + ".join(terms) + ")"
 
 

@@ -24,7 +24,7 @@ from symicl.reduce import Recurrence
 LOSS = sp.Symbol("loss", real=True)
 """The name of the loss in conditions."""
 
-GUARD_DIGITS = 12
+GUARD_DIGITS = 20
 EXACT_TRIALS = 200
 """The longest prompt for which the first step is also taken in rationals."""
 
@@ -183,6 +183,7 @@ class _Loop:
         point = tuple(map(self._number, self.start()))
         target = self.run.steps if self.run.steps is not None else None
         reporting = self.reporter.on_row is not None
+        width = len(point)
         for step in itertools.count():
             if demand and (step & (step - 1)) == 0 and not self._promising(self._row(step, point)):
                 return None
@@ -191,28 +192,39 @@ class _Loop:
                 if demand and not self._promising(row):
                     return None
                 self.reporter.offer(row)
-            if step == target or (self.reached is not None and step >= self.run.not_before and self._holds(point)):
+            if step == target:
+                return self._finish(step, point, "reached", demand)
+            ahead = self.advance(*point)
+            if self.holds is not None and step >= self.run.not_before and self.holds(*ahead[width:]):
                 return self._finish(step, point, "reached", demand)
             if step >= self.run.max_steps:
                 return self._finish(step, point, "max-steps", demand)
             if step % 64 == 0 and self._stopped(step, point):
                 return self._finish(step, point, "timeout" if not self.run.cancelled() else "cancelled", demand)
-            point = self.advance(*point)
+            point = ahead[:width]
         raise AssertionError("unreachable")
 
     def _compile(self) -> None:
         r, symbol = self.recurrence, self.recurrence.symmetric.system.step_size
         eta = {symbol: self.run.eta}
         steps = [y + u.xreplace(eta) for y, u in zip(r.coordinates, r.updates, strict=True)]
-        self.advance = self._code(steps, r.coordinates)
+        # One function steps and, where a run waits for a condition, gives both sides of it at the step's start.
+        self.advance = self._code([*steps, *self._sides()], r.coordinates)
         self.start = self._code(r.start, ())
         self.read = self._code(r.lift, r.coordinates)
         self.read_loss = self._code([r.loss], r.coordinates)
-        self.reached = None
-        if self.run.until is not None:
-            meaning = dict(zip(r.states, r.lift, strict=True)) | {LOSS: r.loss}
-            sides = [side.xreplace(meaning) for side in (self.run.until.left, self.run.until.right)]
-            self.reached = self._code(sides, r.coordinates)
+        self.holds = None if self.run.until is None else self._comparison(self.run.until.relation)
+
+    def _sides(self) -> list[sp.Expr]:
+        """Both sides of the condition, in the coordinates."""
+        if self.run.until is None:
+            return []
+        meaning = dict(zip(self.recurrence.states, self.recurrence.lift, strict=True)) | {LOSS: self.recurrence.loss}
+        return [side.xreplace(meaning) for side in (self.run.until.left, self.run.until.right)]
+
+    def _comparison(self, relation: str) -> Callable[[Number, Number], bool]:
+        compare = self.arithmetic.less_equal if "=" in relation else self.arithmetic.less
+        return compare if relation[0] == "<" else lambda left, right: compare(right, left)
 
     def _code(
         self, expressions: Sequence[sp.Expr], arguments: Sequence[sp.Symbol]
@@ -221,12 +233,6 @@ class _Loop:
 
     def _number(self, value: Number) -> Number:
         return self.arithmetic.number(value) if isinstance(value, int) else value
-
-    def _holds(self, point: tuple[Number, ...]) -> bool:
-        assert self.reached is not None and self.run.until is not None
-        left, right = map(self._number, self.reached(*point))
-        compare = self.arithmetic.less_equal if "=" in self.run.until.relation else self.arithmetic.less
-        return compare(left, right) if self.run.until.relation[0] == "<" else compare(right, left)
 
     def _row(self, step: int, point: tuple[Number, ...]) -> Row:
         states = list(map(self._number, self.read(*point)))
