@@ -199,7 +199,7 @@ class _Loop:
                 return self._finish(step, point, "reached", demand)
             if step >= self.run.max_steps:
                 return self._finish(step, point, "max-steps", demand)
-            if step % 64 == 0 and self._stopped(step, point):
+            if self._stopped(step, point):
                 return self._finish(step, point, "timeout" if not self.run.cancelled() else "cancelled", demand)
             point = ahead[:width]
         raise AssertionError("unreachable")
@@ -290,9 +290,13 @@ class _Loop:
         return self.deficit == 0
 
     def _stopped(self, step: int, point: tuple[Number, ...]) -> bool:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return True
+        if step % 64:
+            return False
         if self.on_progress is not None and step % 4096 == 0:
             self.on_progress(step, point)
-        return (self.deadline is not None and time.monotonic() > self.deadline) or self.run.cancelled()
+        return self.run.cancelled()
 
     def _finish(self, step: int, point: tuple[Number, ...], outcome: str, demand: bool) -> Trajectory | None:
         row = self._row(step, point)

@@ -16,6 +16,9 @@ from symicl.errors import BudgetError
 MAX_ROWS = 2_000_000
 """The most outcomes a table may hold."""
 
+MAX_TRIALS = 10**12
+"""The longest prompt whose window could fit a table."""
+
 GUARD_DIGITS = 10
 """Digits by which the mass left out of a window lies below the working precision."""
 
@@ -42,6 +45,8 @@ def multinomial_table(trials: int, probabilities: Sequence[sp.Rational], arithme
     if arithmetic.name == "rational":
         complete = list(_complete(trials, [Fraction(int(p.p), int(p.q)) for p in probabilities]))
         return Table(tuple(o for o, _ in complete), tuple(arithmetic.number(w) for _, w in complete), 0)
+    if trials > MAX_TRIALS:
+        raise _too_large(trials, len(probabilities))
     ball = ARITHMETICS["ball"]
     with ball.working(dps + GUARD_DIGITS):
         budget = arb(fmpq(1, 10)) ** (dps + GUARD_DIGITS)

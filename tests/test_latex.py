@@ -21,16 +21,9 @@ from symicl.derive import derive
 from symicl.expectation import Expectation, Multinomial
 from symicl.indices import SumOver
 from symicl.reduce import reduce_system
-from symicl.render.latex import (
-    LINE,
-    Equation,
-    expression_latex,
-    paper_latex,
-    prose,
-    standalone,
-    system_latex,
-    width,
-)
+from symicl.render.display import LINE, Equation, prose, width
+from symicl.render.latex import paper_latex, standalone, system_latex
+from symicl.render.printer import expression_latex
 
 ROOT = Path(__file__).parents[1]
 TITLE = "Convergence: 100% of the updates & their parts, v_1 with k >= 2"

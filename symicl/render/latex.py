@@ -12,18 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
-from sympy.printing.latex import LatexPrinter
 
 from symicl.attention import ATTENTION, attention_definition, attention_form, readable, softmax_weights
 from symicl.derive import Update, derive, distinct_features
 from symicl.expectation import Expectation, Multinomial
-from symicl.indices import BOUND_NAMES, SumOver
 from symicl.reduce import Recurrence, reduce_system
+from symicl.render.display import LINE, Equation, display, label, prose, width
+from symicl.render.printer import Printer
 from symicl.symmetry import State
 from symicl.systems.base import Parameter, System, SystemFamily
-
-LINE = 385.0
-"""How wide a display may be, in points: 16 cm less the equation number and a margin for the estimate."""
 
 RATES = (r"\alpha", r"\beta", r"\gamma", r"\delta", r"\zeta", r"\theta")
 """Names of the general updates, in the order of the patterns of coinciding indices."""
@@ -36,149 +33,6 @@ feature $v_{m}$ with probability $p_{m}$; the query $v_{k}$ has the same law and
 In a prompt of $N$ tokens, $N_{m}$ of them are equal to $v_{m}$; at $N = \infty$ the counts are replaced by the $p_{m}$.
 The label of a token is the value of a random task at it. One softmax layer with scores $S_{n,k}$ (token $v_{n}$, query
 $v_{k}$) predicts the label of the query by the mean of the labels, weighted by its attention"""
-
-
-class Printer(LatexPrinter):
-    """SymPy's LaTeX printer with sums over features, expectations, and names for whole subexpressions.
-
-    ``names`` maps subexpressions to their names, ``symbols`` names of symbols to LaTeX, ``entries`` the base of an
-    indexed quantity to its names on and off the diagonal, ``bound`` lists bound indices from the innermost outwards.
-    """
-
-    def __init__(
-        self,
-        names: Mapping[sp.Expr, str] | None = None,
-        symbols: Mapping[str, str] | None = None,
-        entries: Mapping[str, tuple[str, str]] | None = None,
-        bound: Sequence[str] = BOUND_NAMES,
-    ) -> None:
-        super().__init__()
-        self.names, self.symbols, self.entries, self.bound = names or {}, symbols or {}, entries or {}, bound
-
-    def _print(self, expr: Any, **kwargs: Any) -> str:
-        if isinstance(expr, sp.Expr) and expr in self.names:
-            return self.names[expr]
-        return str(super()._print(expr, **kwargs))
-
-    def bracketed(self, expression: sp.Expr) -> str:
-        """As a factor: sums in brackets, unless they have a name."""
-        text = self._print(expression)
-        loose = isinstance(expression, sp.Add | SumOver) and expression not in self.names
-        return rf"\left({text}\right)" if loose else text
-
-    def terms(self, expression: sp.Expr) -> list[str]:
-        """The terms of a sum with their signs: positive ones first, and of a sign constants after what moves."""
-        if expression in self.names or not isinstance(expression, sp.Add):
-            return [self._signed(self._print(expression))]
-        ordered = self._as_ordered_terms(expression)
-        ordered.sort(key=lambda t: (self._print(t).startswith("-"), isinstance(t, SumOver), _constant(t)))
-        last = len(ordered) - 1
-        return [
-            self._signed(self.bracketed(t) if isinstance(t, SumOver) and i < last else self._print(t))
-            for i, t in enumerate(ordered)
-        ]
-
-    @staticmethod
-    def _signed(text: str) -> str:
-        return f"- {text[1:].lstrip()}" if text.startswith("-") else f"+ {text}"
-
-    def _print_Add(self, expr: sp.Expr, order: Any = None) -> str:
-        return " ".join(self.terms(expr)).removeprefix("+ ")
-
-    def _print_Mul(self, expr: sp.Expr) -> str:
-        constant, factors = expr.as_coeff_mul(rational=True)
-        exponents = [factor.args[0] for factor in factors if isinstance(factor, sp.exp)]
-        above, below, behind = [], [], []
-        for factor in factors:
-            if isinstance(factor, sp.exp):
-                continue
-            base, power = factor.as_base_exp()
-            if isinstance(factor, Expectation | SumOver):
-                behind.append(factor)
-            elif power.is_Rational and power < 0:
-                below.append(base**-power)
-            else:
-                above.append(factor)
-        top = self._ordered(above)
-        if exponents:
-            top.append(f"e^{{{self._print(sp.Add(*exponents))}}}")
-        if abs(constant.p) != 1 or not (top or behind or below):
-            top.insert(0, str(abs(constant.p)))
-        bottom = ([str(constant.q)] if constant.q != 1 else []) + self._ordered(below)
-        if bottom:
-            if len(below) == 1 and constant.q == 1 and len(bottom) == 1 and isinstance(below[0], sp.Add | SumOver):
-                bottom = [self._print(below[0])]
-            if len(above) == 1 and len(top) == 1 and isinstance(above[0], sp.Add):
-                top = [self._print(above[0])]
-            top = [rf"\frac{{{' '.join(top) or '1'}}}{{{' '.join(bottom)}}}"]
-        behind.sort(key=lambda factor: (isinstance(factor, SumOver), sp.default_sort_key(factor)))
-        top += [self._print(f) if i == len(behind) - 1 else self.bracketed(f) for i, f in enumerate(behind)]
-        return ("- " if constant < 0 else "") + " ".join(top)
-
-    def _ordered(self, factors: Iterable[sp.Expr]) -> list[str]:
-        """Factors as LaTeX: Greek letters, parameters, then what moves: symbols before brackets."""
-
-        def place(factor: sp.Expr) -> tuple[bool, bool, bool, Any]:
-            base = factor.as_base_exp()[0]
-            single = base.is_Symbol or (isinstance(base, sp.Indexed) and base.base != ATTENTION)
-            greek = self._print(base).startswith("\\") and base.is_Symbol
-            moves = not _constant(base) and not (single and not base.is_Symbol)
-            return not greek, moves, isinstance(base, sp.Add), sp.default_sort_key(factor)
-
-        return [self.bracketed(factor) for factor in sorted(factors, key=place)]
-
-    def _print_Pow(self, expr: sp.Expr) -> str:
-        base, power = expr.as_base_exp()
-        if power.is_Rational and power < 0:
-            return rf"\frac{{1}}{{{self._print(base**-power)}}}"
-        if not power.is_Integer:
-            return str(super()._print_Pow(expr))
-        text = self.bracketed(base)
-        simple = base.is_Symbol or base in self.names or isinstance(base, sp.Indexed | sp.Add | SumOver)
-        return f"{text}^{{{power}}}" if simple else rf"\left({text}\right)^{{{power}}}"
-
-    def _print_exp(self, expr: sp.Expr) -> str:
-        return f"e^{{{self._print(expr.args[0])}}}"
-
-    def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
-        if re.fullmatch(r"_\d+", expr.name):
-            return self.bound[int(expr.name[1:]) % len(self.bound)]
-        if expr.name in self.symbols:
-            return self.symbols[expr.name]
-        stem, _, suffix = expr.name.partition("_")
-        parts = suffix.split("_")
-        if all(part.isalnum() for part in parts) and (len(parts) > 1 or (len(suffix) > 1 and suffix.isalpha())):
-            shown = (rf"\mathrm{{{part}}}" if len(part) > 1 and part.isalpha() else part for part in parts)
-            return f"{stem}_{{{','.join(shown)}}}"
-        return str(super()._print_Symbol(expr))
-
-    def _print_Indexed(self, expr: sp.Indexed) -> str:
-        stem, indices = str(expr.base), list(expr.indices)
-        if stem in self.entries and len(indices) == 2:
-            diagonal, off = self.entries[stem]
-            stem, indices = (diagonal, indices[:1]) if indices[0] == indices[1] else (off, indices[::-1])
-        return f"{stem}_{{{','.join(self._print(index) for index in indices)}}}"
-
-    def _print_SumOver(self, expr: SumOver) -> str:
-        index = self._print(expr.index)
-        skipped = ", ".join(self._print(feature) for feature in expr.excluded)
-        sign = rf"\sum_{{{index} \neq {skipped}}}" if skipped else rf"\sum_{{{index}=1}}^{{{self._print(expr.size)}}}"
-        return f"{sign} {self.bracketed(expr.body)}"
-
-    def _print_Expectation(self, expr: Expectation) -> str:
-        return rf"\mathbb{{E}}\left[{self._print(expr.body)}\right]"
-
-
-def _constant(expression: sp.Expr) -> bool:
-    """Whether only parameters occur: positive symbols, as opposed to states, counts and what is indexed."""
-    if expression.has(sp.exp, sp.Indexed, Expectation):
-        return False
-    return all(symbol.is_positive for symbol in expression.free_symbols)
-
-
-def expression_latex(expression: sp.Expr, symbols: Sequence[tuple[str, str]] = ()) -> str:
-    """One expression as LaTeX math (no delimiters), with readable signs. ``symbols``: LaTeX of names with their own."""
-    return Printer(symbols=dict(symbols))._print(readable(expression))
 
 
 def system_latex(system: System | SystemFamily, *, entries: Mapping[str, tuple[str, str]] = SCORE_NAMES) -> str:
@@ -220,100 +74,6 @@ def standalone(body: str, title: str = "") -> str:
     return "\n".join(
         [*head, *start, r"\begin{document}", *([r"\maketitle"] if title else []), body, r"\end{document}", ""]
     )
-
-
-def prose(text: str) -> str:
-    """Plain text as LaTeX: special characters escaped, ``v_1`` and ``k >= 2`` set as math."""
-    pieces = re.split(r"(\b[A-Za-z]_\w+|\b\w+ [<>]=? \w+)", text)
-    specials = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    specials |= {character: "\\" + character for character in "#$%&_{}"}
-    shown = []
-    for position, piece in enumerate(pieces):
-        if position % 2 == 0:
-            shown.append("".join(specials.get(character, character) for character in piece))
-            continue
-        formula = re.sub(r"_(\w+)", r"_{\1}", piece)
-        shown.append(f"${formula.replace('>=', chr(92) + 'ge').replace('<=', chr(92) + 'le')}$")
-    return "".join(shown)
-
-
-def label(*parts: str) -> str:
-    """A stable equation label, in characters that are safe in one: ``eq:huang2024.balanced:A``."""
-    return ":".join(["eq", *(re.sub(r"[^A-Za-z0-9.-]+", "-", part) for part in parts if part)])
-
-
-# Displays.
-
-
-@dataclass(frozen=True)
-class Equation:
-    """``left = terms``, or ``left = lead terms``; ``terms`` are signed, and lines may be broken before each."""
-
-    label: str
-    left: str
-    terms: tuple[str, ...]
-    lead: str = ""
-
-    def rows(self) -> list[str]:
-        """The lines of the equation for ``align``, each within ``LINE``; the label sits on the last."""
-        room = LINE - width(self.left) - width("=")
-        terms = self.terms if self.lead else (self.terms[0].removeprefix("+ "), *self.terms[1:])
-        lines, used = [f"{self.left} &= {self.lead}".rstrip()], width(self.lead)
-        fresh = not self.lead
-        for term in terms:
-            if not fresh and used + width(term) > room:
-                lines.append(rf"&\quad {{}}{term}")
-                used = 14 + width(term)
-            else:
-                lines[-1] += f" {term}"
-                used += width(term)
-            fresh = False
-        return [line + r" \nonumber" for line in lines[:-1]] + [lines[-1] + rf" \label{{{self.label}}}"]
-
-
-def display(equations: Sequence[Equation]) -> str:
-    """The equations under each other, each with a number of its own."""
-    rows = [row for equation in equations for row in equation.rows()]
-    return "\\begin{align}\n" + " \\\\\n".join(rows) + "\n\\end{align}"
-
-
-_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_]|\S")
-_WIDTHS = {r"\left": 2.0, r"\right": 2.0, r"\mathbb": 0.0, r"\mathrm": 0.0, r"\quad": 11.0, r"\sum": 16.0, "&": 0.0}
-_WIDTHS |= {"+": 14.5, "-": 14.5, "=": 15.0, r"\neq": 15.0, ",": 5.0, "(": 5.0, ")": 5.0, "[": 5.0, "]": 5.0}
-
-
-def width(latex: str) -> float:
-    """About how wide displayed math is, in points at 11pt; rather too wide than too narrow."""
-    tokens = _TOKEN.findall(latex)
-    total, position = 0.0, 0
-    while position < len(tokens):
-        taken, position = _token_width(tokens, position)
-        total += taken
-    return total
-
-
-def _token_width(tokens: list[str], position: int) -> tuple[float, int]:
-    """The width of the token or group at the position, and where the next one begins."""
-    token = tokens[position]
-    if token == "{":
-        inner, position = 0.0, position + 1
-        while tokens[position] != "}":
-            taken, position = _token_width(tokens, position)
-            inner += taken
-        return inner, position + 1
-    if token == r"\frac":
-        top, position = _token_width(tokens, position + 1)
-        bottom, position = _token_width(tokens, position)
-        return max(top, bottom) + 3.0, position
-    if token in "^_":
-        taken, position = _token_width(tokens, position + 1)
-        return 0.78 * taken, position
-    if token in _WIDTHS:
-        return _WIDTHS[token], position + 1
-    return (9.0 if token.isupper() else 7.0), position + 1
-
-
-# Names for long sums.
 
 
 @dataclass(frozen=True)
@@ -648,6 +408,3 @@ def _law_sentences(recurrence: Recurrence, symbols: Mapping[str, str]) -> list[s
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-__all__ = ["Printer", "expression_latex", "paper_latex", "standalone", "system_latex"]
