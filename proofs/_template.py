@@ -10,11 +10,10 @@ Assumes  linear tasks, orthonormal features, Q = 0 at the start, any K; N = inf;
 Tight    the first is an identity; the second is exact; the third is refuted, and is kept because it is
 """
 
-from symicl import claim, conserved, first_step
-from symicl.claims.loader import load_systems, paper_folders
+from symicl import claim, conserved, first_step, load_system
 
 # In a paper's folder, write `from .systems import balanced` instead.
-balanced = next(family for family in load_systems(paper_folders()["huang2024"]) if family.id == "huang2024.balanced")
+balanced = load_system("huang2024.balanced")
 
 # A claim is a statement bound to a name; `symicl check` finds it as FILE.NAME. It is expected to be proved unless
 # `expect` says otherwise. Numbers are exact: integers, or text such as "1/2".

@@ -97,7 +97,7 @@ class _Exponentials:
     """One symbol for each independent exponential in a set of expressions."""
 
     def __init__(self, expressions: Sequence[sp.Expr]) -> None:
-        field = field_of(expressions)
+        field = field_of(node for expression in expressions for node in expression.atoms(sp.exp))
         self.shares = {monomial: share for (base, monomial), share in field.powers.items() if base == sp.E}
         self.symbols = {monomial: sp.Symbol(f"exp{i}", positive=True) for i, monomial in enumerate(self.shares)}
 

@@ -56,10 +56,13 @@ class TokenCounts(Law):
 
 
 class Multinomial(Law):
-    """Totals of ``trials`` i.i.d. draws over a few cells, ``cells`` a tuple of (total, probability of the cell)."""
+    """Totals of ``trials`` i.i.d. draws over a few cells, ``cells`` a tuple of (total, probability of the cell).
+
+    Probabilities are kept in canonical form, so that equal laws are the same law.
+    """
 
     def __new__(cls, trials: Any, cells: Sequence[tuple[sp.Symbol, Any]]) -> Multinomial:
-        pairs = sp.Tuple(*(sp.Tuple(total, sp.sympify(probability)) for total, probability in cells))
+        pairs = sp.Tuple(*(sp.Tuple(total, factored(sp.sympify(probability))) for total, probability in cells))
         node: Multinomial = sp.Basic.__new__(cls, sp.sympify(trials), pairs)
         return node
 

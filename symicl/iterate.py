@@ -136,10 +136,12 @@ def iterate(
                 result = loop.run_to_end(demand=not last)
         except UndecidedError as error:
             if last:
+                if run.until is None:
+                    raise
                 raise UndecidedError(
                     f"the condition {run.until} is undecided at {dps} digits: {error.problem}",
                     where=str(run.until),
-                    remedy="raise the precision ceiling, or move the threshold",
+                    remedy=error.remedy or "raise the precision ceiling, or move the threshold",
                 ) from error
             result = None
         if result is not None:
@@ -300,6 +302,11 @@ class _Loop:
 
     def _finish(self, step: int, point: tuple[Number, ...], outcome: str, demand: bool) -> Trajectory | None:
         row = self._row(step, point)
+        if not all(self.arithmetic.is_finite(value) for value in row.states):
+            raise UndecidedError(
+                f"the states are not finite after {step} steps in {self.arithmetic.name} arithmetic",
+                remedy="take a smaller step size, or another arithmetic",
+            )
         if demand and not self._precise(row) and outcome == "reached":
             return None
         return Trajectory(

@@ -1,5 +1,6 @@
 """Iteration: the balls hold the true orbit, the digits are there, and a run ends exactly where it should."""
 
+import math
 from fractions import Fraction
 from math import comb
 
@@ -11,8 +12,10 @@ from flint import arb, ctx, fmpq
 from symicl import (
     ARITHMETICS,
     LOSS,
+    Coordinate,
     InputError,
     Run,
+    System,
     UndecidedError,
     compile_expressions,
     iterate,
@@ -170,6 +173,22 @@ def test_a_condition_on_a_state_and_a_first_step_to_look_at():
     down = iterate(recurrence, Run(ONE, until=condition("B1 <= -log(16)/2", "B1")))
     later = iterate(recurrence, Run(ONE, until=condition("B1 <= -log(16)/2", "B1"), not_before=down.step + 5))
     assert later.step == down.step + 5
+
+
+def test_a_logarithm_of_an_exponential_has_code():
+    """Gradient descent on log(1 + exp(-w)): w grows by 1/(1 + exp(w)), here one step from 0 by hand."""
+    w = sp.Symbol("w", real=True)
+    loss = sp.log(1 + sp.exp(-w))
+    recurrence = reduce_system(System("logistic", "logistic", loss, loss, (Coordinate(w),)))
+    one, two = (iterate(recurrence, Run(ONE, steps=steps)) for steps in (1, 2))
+    assert one.arithmetic.to_float(one.state("w")) == 0.5
+    assert abs(two.arithmetic.to_float(two.state("w")) - (0.5 + 1 / (1 + math.exp(0.5)))) < 1e-15
+    assert one.loss < 0.5
+
+
+def test_overflow_is_an_error_and_not_an_answer():
+    with pytest.raises(UndecidedError, match="not finite"):
+        iterate(reduce_system(systems["balanced"](K=8, N="inf")), Run(sp.Integer(10) ** 400, steps=3), "float64")
 
 
 def test_an_undecidable_condition_says_so():

@@ -2,7 +2,7 @@
 
 from symicl.claims.base import Claim, Evidence, Outcome, Source, Verdict, claim
 from symicl.claims.check import check
-from symicl.claims.loader import Paper, load_claims, load_papers
+from symicl.claims.loader import Paper, load_claims, load_papers, load_system
 from symicl.claims.statements import (
     Always,
     Conserved,
@@ -48,6 +48,7 @@ __all__ = [
     "infimum",
     "load_claims",
     "load_papers",
+    "load_system",
     "nonnegative",
     "nonpositive",
     "simplex",

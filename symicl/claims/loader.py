@@ -68,6 +68,15 @@ def load_systems(folder: Path) -> tuple[SystemFamily, ...]:
     return tuple(_import_member(folder, "systems").SYSTEMS) if (folder / "systems.py").is_file() else ()
 
 
+def load_system(name: str) -> SystemFamily:
+    """A named system of the papers that come with symicl, such as ``huang2024.balanced``. Raises ``InputError``."""
+    folder = paper_folders().get(name.split(".")[0])
+    for family in load_systems(folder) if folder is not None else ():
+        if family.id == name:
+            return family
+    raise InputError("there is no such system", where=name, remedy="see `symicl list`")
+
+
 def load_claims(path: Path) -> tuple[Claim, ...]:
     """The claims of a result file or of a paper's folder outside the package. Raises ``InputError``."""
     if path.is_dir():

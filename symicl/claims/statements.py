@@ -102,6 +102,9 @@ class Infimum:
     system: System
     value: sp.Expr
 
+    def __post_init__(self) -> None:
+        _check_expression(self.system, self.value)
+
 
 def _check_relation(relation: str, allowed: tuple[str, ...]) -> None:
     if relation not in allowed:

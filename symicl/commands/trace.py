@@ -109,8 +109,8 @@ def _row_writer(
     def on_row(row: Row) -> None:
         cells: list[object] = [row.step]
         for value in (*row.states, row.loss):
-            shown = chosen.as_json(value, digits)
-            cells += [shown["mid"], shown["rad"] if shown["rad"] is not None else ""]
+            shown = {"mid": None, "rad": None} if value is None else chosen.as_json(value, digits)
+            cells += [part if part is not None else "" for part in (shown["mid"], shown["rad"])]
         write(cells)
 
     return on_row
@@ -152,7 +152,7 @@ def _trajectory_json(target: Target, trajectory: Trajectory) -> dict[str, Any]:
         "system": target.system.id,
         "steps": trajectory.step,
         **states_or_scores(target, states),
-        "loss": shown(trajectory.loss),
+        "loss": None if trajectory.loss is None else shown(trajectory.loss),
         "guarantee": trajectory.guarantee.label,
         "method": "step",
         "arithmetic": trajectory.arithmetic.name,
@@ -187,7 +187,7 @@ def run_lines(payload: dict[str, Any]) -> Iterator[str]:
     for n, row in enumerate(payload.get("scores", [])):
         for k, value in enumerate(row):
             yield f"scores[{n}][{k}]  {number_text(value)}"
-    yield f"loss  {number_text(payload['loss'])}"
+    yield f"loss  {number_text(payload['loss']) if payload['loss'] is not None else 'not rational'}"
     digits = f", {payload['digits']} digits" if payload["digits"] is not None else ""
     yield f"{payload['guarantee']}{digits}"
 

@@ -17,7 +17,11 @@ METHOD = "every step in ball arithmetic, from the start"
 
 
 class _Spent(Exception):
-    """A budget was spent before the run got where it had to."""
+    """A budget was spent before the run got where it had to; ``result`` is where it was then."""
+
+    def __init__(self, problem: str, result: Trajectory) -> None:
+        self.result = result
+        super().__init__(problem)
 
 
 def decide_hitting_time(statement: HittingTime) -> Outcome:
@@ -29,9 +33,9 @@ def decide_hitting_time(statement: HittingTime) -> Outcome:
         )
     except _Spent as spent:
         if statement.relation == ">=":
-            return _answer(True, f"not met in the first {statement.steps} steps", [])
+            return _answer(True, f"not met in the first {statement.steps} steps", _values(spent.result))
         if statement.relation == "<=":
-            return _answer(False, f"not met in the first {statement.steps + 1} steps", [])
+            return _answer(False, f"not met in the first {statement.steps + 1} steps", _values(spent.result))
         return _undecided(str(spent))
     except SymiclError as error:
         return _undecided(str(error))
@@ -54,8 +58,8 @@ def decide_always(statement: Always) -> Outcome:
             return _undecided(f"the range is empty: it starts at step {begin} and ends at step {end}")
         try:
             violated = _first(system, against, eta, not_before=begin, max_steps=end)
-        except _Spent:
-            return _answer(True, f"holds at every step from {begin} to {end}", [])
+        except _Spent as spent:
+            return _answer(True, f"holds at every step from {begin} to {end}", _values(spent.result))
     except _Spent as spent:
         return _undecided(str(spent))
     except SymiclError as error:
@@ -88,7 +92,7 @@ def _first(
     run = Run(eta, until=condition, dps=DIGITS, max_steps=max_steps, not_before=not_before)
     result = iterate(reduce_system(system), run, "ball")
     if result.outcome != "reached":
-        raise _Spent(f"{condition} is not met in {max_steps} steps")
+        raise _Spent(f"{condition} is not met in {max_steps} steps", result)
     return result
 
 
