@@ -44,7 +44,13 @@ def _query_system(
     data = _data(classes, v["N"], int(first))
     features = FeatureSet(v["K"], classes, ((QUERY, query),))
     return structured_features(
-        features, v["N"], id=identifier, title=title, name=StateNames(tuple(names.items())), data=data
+        features,
+        v["N"],
+        id=identifier,
+        title=title,
+        name=StateNames(tuple(names.items())),
+        data=data,
+        symbols=(("n_dominant", "n_{1}"), ("n_rare", r"n_{\mathrm{rest}}"), ("n_other", r"n_{\mathrm{rest}}")),
     )
 
 

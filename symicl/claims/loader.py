@@ -59,7 +59,7 @@ def load_paper(folder: Path) -> Paper:
     if (folder / "systems.py").is_file():
         systems = tuple(getattr(_import_member(folder, "systems"), "SYSTEMS", ()))
     claims = tuple(item for path in _result_files(folder) for item in _claims_in(folder, path))
-    return Paper(folder.name, (package.__doc__ or folder.name).strip().splitlines()[0], systems, claims)
+    return Paper(folder.name, (package.__doc__ or folder.name).strip().splitlines()[0].rstrip("."), systems, claims)
 
 
 def load_systems(folder: Path) -> tuple[SystemFamily, ...]:

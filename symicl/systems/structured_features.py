@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy as sp
 
@@ -46,16 +47,18 @@ def attention(features: FeatureSet, weights: sp.IndexedBase, m: sp.Symbol, query
     return weights[m] * sp.exp(SCORES[m, query]) / features.sum(lambda j: weights[j] * sp.exp(SCORES[j, query]))
 
 
+@lru_cache(maxsize=64)
 def query_loss(
-    features: FeatureSet,
+    size: sp.Expr,
     prompt_length: sp.Expr,
     query: sp.Symbol,
     kernel: Callable[[sp.Symbol, sp.Symbol], sp.Expr] = identity_kernel,
 ) -> sp.Expr:
-    """``L_k``: half the mean squared error of the layer's prediction for the query ``v_k``.
+    """``L_k``: half the mean squared error of the layer's prediction for the query ``v_k``, among ``size`` features.
 
     At infinite prompt length the frequencies of the tokens are their probabilities and no expectation is left.
     """
+    features = FeatureSet(size)
     weights = PROBABILITIES if prompt_length is sp.oo else COUNTS
     prediction = features.sum(lambda m: attention(features, weights, m, query) * TASK[m])
     error = (prediction - TASK[query]) ** 2 / 2
@@ -83,10 +86,11 @@ def structured_features(
     """
     fixed = any(feature == QUERY for feature, _ in features.placed)
     if fixed:
-        loss = query_loss(features, prompt_length, QUERY, kernel)
+        loss = query_loss(features.size, prompt_length, QUERY, kernel)
         objective = PROBABILITIES[QUERY] * loss
     else:
-        loss = objective = features.sum(lambda q: PROBABILITIES[q] * query_loss(features, prompt_length, q, kernel))
+        of_k = query_loss(features.size, prompt_length, QUERY, kernel)
+        loss = objective = features.sum(lambda q: PROBABILITIES[q] * of_k.xreplace({QUERY: q}))
     return System(
         id=id,
         title=title,
