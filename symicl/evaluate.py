@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -15,11 +16,14 @@ from flint import arb
 
 from symicl.algebra import field_of
 from symicl.arithmetic import ARITHMETICS, Arithmetic, Number
-from symicl.errors import DerivationError, UndecidedError
+from symicl.errors import BudgetError, DerivationError, UndecidedError
 from symicl.expectation import Expectation, Multinomial
 from symicl.tables import Table, multinomial_table
 
 Function = Callable[..., tuple[Number, ...]]
+
+MAX_ENTRIES = 20_000_000
+"""The most entries that the tables of one function may hold together."""
 
 
 def compile_expressions(
@@ -145,6 +149,7 @@ class _Writer:
         self.names: dict[sp.Symbol, str] = {}
         self.constants: dict[sp.Rational, str] = {}
         self.fresh = 0
+        self.entries = 0
 
     def function(
         self,
@@ -266,8 +271,16 @@ class _Writer:
         table = _table(group.law, self.arithmetic, dps)
         monomials = sorted({m for factors in group.factors for f in factors for m in f.monomials if any(m)})
         columns = {monomial: self.name("m") for monomial in monomials}
+        self.entries += len(table.outcomes) * (1 + len(monomials))
+        if self.entries > MAX_ENTRIES:
+            raise BudgetError(
+                f"the means over prompts need more than {MAX_ENTRIES} table entries",
+                where=f"N = {group.law.trials}",
+                remedy="use a shorter prompt, inf, or fewer distinct probabilities",
+            )
+        number = lru_cache(maxsize=None)(self.arithmetic.number)  # counts repeat from row to row
         rows = [
-            (weight, *(self.arithmetic.number(_value(monomial, outcome)) for monomial in monomials))
+            (weight, *(number(_value(monomial, outcome)) for monomial in monomials))
             for outcome, weight in zip(table.outcomes, table.weights, strict=True)
         ]
         sums = [self.name("s") for _ in group.bodies]
