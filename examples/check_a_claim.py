@@ -15,14 +15,13 @@ from symicl import (
     check,
     claim,
     conserved,
+    load_system,
     nonnegative,
     nonpositive,
     update,
 )
-from symicl.claims.loader import load_systems, paper_folders
 
-families = {family.id: family for family in load_systems(paper_folders()["huang2024"])}
-rare = families["huang2024.underrepresented"]
+rare = load_system("huang2024.underrepresented")
 any_parameters, long_prompts, trained = rare(), rare(N="inf"), rare(K=16, N="inf", p1="1/2")
 
 CLAIMS: dict[str, tuple[Claim, Verdict]] = {

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symicl import Run, Trajectory, iterate, reduce_system
-from symicl.claims.loader import load_systems, paper_folders
+from symicl import Run, Trajectory, iterate, load_system, reduce_system
 from symicl.simulate import Experiment, simulate
 
 STEPS, ETA = 200, sp.Rational(2)
@@ -25,8 +24,7 @@ def decimal(trace: Trajectory, number: Any) -> Decimal:
 
 
 if __name__ == "__main__":
-    families = {family.id: family for family in load_systems(paper_folders()["huang2024"])}
-    system = families["huang2024.underrepresented"](K=4, N=6, p1="2/5")
+    system = load_system("huang2024.underrepresented")(K=4, N=6, p1="2/5")
     recurrence = reduce_system(system)
     run = Run(ETA, steps=STEPS, dps=40)
     traces = {name: iterate(recurrence, run, name) for name in ("ball", "mp", "float64")}

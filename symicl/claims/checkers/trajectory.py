@@ -27,15 +27,13 @@ class _Spent(Exception):
 def decide_hitting_time(statement: HittingTime) -> Outcome:
     """The first step that meets the condition, compared with the number claimed."""
     try:
-        bound = MAX_STEPS if statement.relation == "==" else statement.steps
-        reached = _first(
-            statement.system, statement.condition, statement.eta, max_steps=max(bound, statement.steps) + 1
-        )
+        bound = max(MAX_STEPS, statement.steps) if statement.relation == "==" else statement.steps
+        reached = _first(statement.system, statement.condition, statement.eta, max_steps=bound)
     except _Spent as spent:
         if statement.relation == ">=":
-            return _answer(True, f"not met in the first {statement.steps} steps", _values(spent.result))
+            return _answer(True, f"not met at any step from 0 to {statement.steps}", _values(spent.result))
         if statement.relation == "<=":
-            return _answer(False, f"not met in the first {statement.steps + 1} steps", _values(spent.result))
+            return _answer(False, f"not met at any step from 0 to {statement.steps}", _values(spent.result))
         return _undecided(str(spent))
     except SymiclError as error:
         return _undecided(str(error))
