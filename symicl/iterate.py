@@ -7,7 +7,6 @@ handed out stay valid: a restart skips them.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,10 @@ LOSS = sp.Symbol("loss", real=True)
 """The name of the loss in conditions."""
 
 GUARD_DIGITS = 20
+STRETCH = 64
+"""Steps between looks at the clock and at whether the run was cancelled."""
+
+PROGRESS_STEPS = 4096
 EXACT_TRIALS = 200
 """The longest prompt for which the first step is also taken in rationals."""
 
@@ -182,29 +185,56 @@ class _Loop:
     def run_to_end(self, *, demand: bool) -> Trajectory | None:
         """The trajectory, or None when ``demand`` is set and too few digits survive (``deficit`` says how many)."""
         self._compile()
-        point = tuple(map(self._number, self.start()))
-        target = self.run.steps if self.run.steps is not None else None
-        reporting = self.reporter.on_row is not None
-        width = len(point)
-        for step in itertools.count():
-            if demand and (step & (step - 1)) == 0 and not self._promising(self._row(step, point)):
+        step, point = 0, tuple(map(self._number, self.start()))
+        end = min(n for n in (self.run.steps, self.run.max_steps) if n is not None)
+        while True:
+            if not self._survey(step, point, demand):
                 return None
-            if reporting:
-                row = self._row(step, point)
-                if demand and not self._promising(row):
-                    return None
-                self.reporter.offer(row)
-            if step == target:
+            if step == self.run.steps:
                 return self._finish(step, point, "reached", demand)
-            ahead = self.advance(*point)
-            if self.holds is not None and step >= self.run.not_before and self.holds(*ahead[width:]):
-                return self._finish(step, point, "reached", demand)
-            if step >= self.run.max_steps:
-                return self._finish(step, point, "max-steps", demand)
             if self._stopped(step, point):
-                return self._finish(step, point, "timeout" if not self.run.cancelled() else "cancelled", demand)
+                return self._finish(step, point, "cancelled" if self.run.cancelled() else "timeout", demand)
+            step, point, met = self._stretch(step, point, min(end, self._next_look(step)))
+            if met or (step == end != self.run.steps and self._met(step, point)):
+                return self._finish(step, point, "reached", demand)
+            if step == end != self.run.steps:
+                return self._finish(step, point, "max-steps", demand) if self._survey(step, point, demand) else None
+
+    def _survey(self, step: int, point: tuple[Number, ...], demand: bool) -> bool:
+        """Hand out the row of a step, and say whether enough digits survive (asked at powers of two and for rows)."""
+        reporting = self.reporter.on_row is not None
+        if not reporting and (not demand or step & (step - 1)):
+            return True
+        row = self._row(step, point)
+        if demand and not self._promising(row):
+            return False
+        self.reporter.offer(row)
+        return True
+
+    def _next_look(self, step: int) -> int:
+        """The next step before which there is nothing to do but step."""
+        if self.reporter.on_row is not None or self.deadline is not None:
+            return step + 1
+        return min(step - step % STRETCH + STRETCH, 1 << step.bit_length())
+
+    def _stretch(self, step: int, point: tuple[Number, ...], last: int) -> tuple[int, tuple[Number, ...], bool]:
+        """Step to ``last``, or to the first step that meets the condition: (step, point, whether it was met)."""
+        advance, holds, width = self.advance, self.holds, len(point)
+        if holds is None:
+            for _ in range(step, last):
+                point = advance(*point)
+            return last, point, False
+        for n in range(step, last):
+            ahead = advance(*point)
+            if n >= self.run.not_before and holds(*ahead[width:]):
+                return n, point, True
             point = ahead[:width]
-        raise AssertionError("unreachable")
+        return last, point, False
+
+    def _met(self, step: int, point: tuple[Number, ...]) -> bool:
+        if self.holds is None or step < self.run.not_before:
+            return False
+        return self.holds(*self.advance(*point)[len(point) :])
 
     def _compile(self) -> None:
         r, symbol = self.recurrence, self.recurrence.symmetric.system.step_size
@@ -292,13 +322,9 @@ class _Loop:
         return self.deficit == 0
 
     def _stopped(self, step: int, point: tuple[Number, ...]) -> bool:
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            return True
-        if step % 64:
-            return False
-        if self.on_progress is not None and step % 4096 == 0:
+        if self.on_progress is not None and step % PROGRESS_STEPS == 0:
             self.on_progress(step, point)
-        return self.run.cancelled()
+        return (self.deadline is not None and time.monotonic() > self.deadline) or self.run.cancelled()
 
     def _finish(self, step: int, point: tuple[Number, ...], outcome: str, demand: bool) -> Trajectory | None:
         row = self._row(step, point)

@@ -128,6 +128,10 @@ def _check_features(system: System) -> None:
         raise InputError(f"the classes of {system.id} do not have {system.features.size} features together")
     for base in system.simplices:
         shares = [group.size * value for group in classes for name, value in group.values if name == base]
+        if any(share.is_Rational and share <= 0 for share in shares):
+            raise InputError(
+                f"some probabilities {base} of {system.id} are not positive", remedy="leave such classes out"
+            )
         if not identically_zero(sp.Add(*shares) - 1):
             total = factored(sp.Add(*shares))
             raise InputError(f"the probabilities {base} of {system.id} sum to {total}", remedy="make them sum to 1")

@@ -11,7 +11,7 @@ import sympy as sp
 from flint import arb, fmpq
 
 from symicl.arithmetic import ARITHMETICS, Arithmetic, Number
-from symicl.errors import BudgetError
+from symicl.errors import BudgetError, InputError
 
 MAX_ROWS = 2_000_000
 """The most outcomes a table may hold."""
@@ -40,8 +40,13 @@ def multinomial_table(trials: int, probabilities: Sequence[sp.Rational], arithme
 
     Rational arithmetic gets the complete table; the others a window whose missing mass is about
     ``10**-(dps + GUARD_DIGITS)`` or less, bounded rigorously through geometric tails. Raises ``BudgetError`` for a
-    table of more than ``MAX_ROWS`` outcomes.
+    table of more than ``MAX_ROWS`` outcomes, ``InputError`` where the numbers are no law.
     """
+    if trials < 0 or any(p < 0 for p in probabilities) or sum(probabilities) != 1:
+        shown = ", ".join(map(str, probabilities))
+        raise InputError(
+            f"{shown} with {trials} trials is no law", where="an expectation", remedy="probabilities sum to 1"
+        )
     if arithmetic.name == "rational":
         complete = list(_complete(trials, [Fraction(int(p.p), int(p.q)) for p in probabilities]))
         return Table(tuple(o for o, _ in complete), tuple(arithmetic.number(w) for _, w in complete), 0)
