@@ -4,22 +4,16 @@ The names below are public, in the order of the pipeline: a system says what is 
 """
 
 from symicl.arithmetic import ARITHMETICS, Arithmetic, Guarantee, arithmetic
-from symicl.claims import (
-    Claim,
-    Evidence,
-    Outcome,
-    Verdict,
+from symicl.claims.base import Claim, Evidence, Outcome, Verdict, claim
+from symicl.claims.check import check
+from symicl.claims.loader import load_claims, load_papers, load_system
+from symicl.claims.statements import (
     always,
     at_start,
-    check,
-    claim,
     conserved,
     equal,
     first_step,
     infimum,
-    load_claims,
-    load_papers,
-    load_system,
     nonnegative,
     nonpositive,
     simplex,

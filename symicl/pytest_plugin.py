@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from symicl.claims import Claim, check, load_claims
-from symicl.claims.check import Checked
-from symicl.claims.loader import FIELDS
+from symicl.claims.base import Claim
+from symicl.claims.check import Checked, check
+from symicl.claims.loader import FIELDS, load_claims
 from symicl.errors import SymiclError
 
 OPTION = "symicl_claims"

@@ -16,8 +16,10 @@ import sympy as sp
 from flint import arb, fmpq
 
 from symicl.arithmetic import ARITHMETICS, Number
-from symicl.claims import Verdict, check, claim, conserved, equal
+from symicl.claims.base import Verdict, claim
+from symicl.claims.check import check
 from symicl.claims.pointwise import Point, value_at
+from symicl.claims.statements import conserved, equal
 from symicl.derive import Update, derive
 from symicl.evaluate import compile_expressions
 from symicl.expectation import TokenCounts, laws_in

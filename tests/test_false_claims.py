@@ -39,7 +39,7 @@ from symicl import (
     sooner,
     update,
 )
-from symicl.claims import Claim, Outcome
+from symicl.claims.base import Claim, Outcome
 from symicl.claims.check import CHECKERS
 from symicl.claims.statements import Identity, Infimum, Sign
 from symicl.errors import BudgetError
