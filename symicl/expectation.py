@@ -147,6 +147,12 @@ class RandomTask:
         polynomial of degree two in the values.
         """
         m, n = sp.Dummy("m", integer=True, positive=True), sp.Dummy("n", integer=True, positive=True)
+        if sp.sympify(self.kernel(m, n)).xreplace({n: m}) != sp.sympify(self.kernel(m, m)):
+            raise InputError(
+                "the task kernel compares its indices in Python, where they are symbols",
+                where=f"kernel of {self.values}",
+                remedy="write KroneckerDelta(m, n) for the case m = n",
+            )
         second = partial(partial(body, self.values[m]), self.values[n])
         if second.has(self.values):
             raise DerivationError(f"second moments of {self.values} do not determine the mean of {body}")

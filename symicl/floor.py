@@ -23,7 +23,8 @@ from symicl.evaluate import compile_expressions, value_of
 from symicl.expectation import Law, Multinomial, integrands
 from symicl.indices import partial
 from symicl.reduce import Recurrence
-from symicl.signs import certificate
+from symicl.signs import certificate, nonzero
+from symicl.systems.base import System
 from symicl.tables import multinomial_table
 
 DPS = 30
@@ -56,7 +57,7 @@ def _term_floor(recurrence: Recurrence, term: sp.Expr) -> arb:
         return arb(0)
     try:
         if len(coordinates) == 1 and certificate(recurrence.symmetric.system, -partial(term, coordinates[0])):
-            return arb(value_of(limit(term, coordinates[0]), ARITHMETICS["ball"], DPS))
+            return arb(value_of(limit(recurrence.symmetric.system, term, coordinates[0]), ARITHMETICS["ball"], DPS))
         if len(coordinates) == 2:
             return _two_scalar_floor(term, coordinates)
     except DerivationError:
@@ -64,16 +65,16 @@ def _term_floor(recurrence: Recurrence, term: sp.Expr) -> arb:
     return arb(0)
 
 
-def limit(loss: sp.Expr, coordinate: sp.Symbol) -> sp.Expr:
+def limit(system: System, loss: sp.Expr, coordinate: sp.Symbol) -> sp.Expr:
     """The limit of a loss as its only coordinate tends to infinity; exact.
 
-    Raises ``DerivationError`` where it is infinite or has no closed form.
+    Raises ``DerivationError`` where it is infinite or has no closed form, or where a leading coefficient may vanish.
     """
     plain, merged = integrands(loss)
-    total = _limit(plain, coordinate)
+    total = _limit(system, plain, coordinate)
     for law, body in merged.items():
         for weight, prompt in _prompts(law, body):
-            value = _limit(prompt, coordinate)
+            value = _limit(system, prompt, coordinate)
             if value != 0:
                 total += weight(value)
     return factored(total) if not total.has(sp.Pow) else total
@@ -92,7 +93,9 @@ def _prompts(law: Law, body: sp.Expr) -> Iterator[tuple[Callable[[sp.Expr], sp.E
             total, share = full[0]
             yield bind(_times, _power(share, law.trials)), body.xreplace({**empty, total: law.trials})
         else:
-            yield _no_closed_form, body.xreplace(empty)
+            # At least one token in each of these cells.
+            some = {total: 1 + sp.Symbol(f"{total}_more", integer=True, nonnegative=True) for total, _ in full}
+            yield _no_closed_form, body.xreplace({**empty, **some})
 
 
 def _power(share: sp.Expr, trials: sp.Expr) -> sp.Expr:
@@ -108,7 +111,7 @@ def _no_closed_form(value: sp.Expr) -> sp.Expr:
     raise DerivationError(f"prompts with several kinds of tokens keep the loss {value}; their share has no closed form")
 
 
-def _limit(expression: sp.Expr, coordinate: sp.Symbol) -> sp.Expr:
+def _limit(system: System, expression: sp.Expr, coordinate: sp.Symbol) -> sp.Expr:
     """The limit of a rational function of ``exp(coordinate)`` as the coordinate tends to infinity."""
     element = field_of([expression])(expression)
     moving = [atom for atom in element.field.atoms if coordinate in atom.free_symbols]
@@ -120,9 +123,14 @@ def _limit(expression: sp.Expr, coordinate: sp.Symbol) -> sp.Expr:
     above, below = (_degree(p, position) for p in (element.numerator, element.denominator))
     if above > below:
         raise DerivationError(f"the loss of some prompts grows without bound in {coordinate}")
+    leading = [
+        _leading(element, p, position, degree)
+        for p, degree in ((element.numerator, above), (element.denominator, below))
+    ]
+    if not nonzero(system, leading[1]):
+        raise DerivationError(f"the leading coefficient {leading[1]} of a loss may vanish")
     if above < below:
         return sp.S.Zero
-    leading = [_leading(element, p, position, above) for p in (element.numerator, element.denominator)]
     return factored(leading[0] / leading[1])
 
 

@@ -58,7 +58,7 @@ def _factor_signs(system: System, expression: sp.Expr) -> list[tuple[str, str]] 
     lines = []
     for factor, power in factors:
         if power % 2 == 0:
-            if power < 0 and factor_sign(system, factor) is None:
+            if not _is_real(factor) or (power < 0 and factor_sign(system, factor) is None):
                 return None
             lines.append((str(factor), "even power"))
             continue
@@ -140,7 +140,8 @@ def _shifted(system: System, factor: sp.Expr) -> tuple[sp.Expr, str]:
         symbol = parameter.symbol
         if symbol not in factor.free_symbols:
             continue
-        free = sp.Symbol(f"{symbol.name}_above", nonnegative=True)
+        strict = parameter.minimum is None
+        free = sp.Symbol(f"{symbol.name}_above", **({"positive": True} if strict else {"nonnegative": True}))
         start = parameter.minimum if parameter.minimum is not None else parameter.above
         if start is not None and parameter.below is not None:
             replacement[symbol] = (start + parameter.below * free) / (1 + free)
@@ -150,6 +151,42 @@ def _shifted(system: System, factor: sp.Expr) -> tuple[sp.Expr, str]:
             replacement[symbol] = parameter.below - free
     shown = ", with " + ", ".join(f"{s} = {e}" for s, e in replacement.items()) if replacement else ""
     return factor.xreplace(replacement), shown
+
+
+def nonzero(system: System, expression: sp.Expr) -> bool:
+    """Whether an expression is certainly different from 0 over its whole range."""
+    shifted, _ = _shifted(system, expression)
+    ratio = field_of([shifted])(shifted)
+    if not all(_is_nonnegative(atom) for atom in ratio.field.atoms):
+        return False
+    positive = [_is_positive(atom) for atom in ratio.field.atoms]
+    return _uniform(ratio.numerator) is not None and any(
+        all(sure for sure, power in zip(positive, exponents, strict=True) if power)
+        for exponents, _ in ratio.numerator.terms()
+    )
+
+
+def _is_positive(atom: sp.Expr) -> bool:
+    return isinstance(atom, sp.exp) or bool(atom.is_positive)
+
+
+def _is_real(expression: sp.Expr) -> bool:
+    """Whether an expression is certainly a real number wherever its symbols have values in their range."""
+    if isinstance(expression, sp.Add | sp.Mul):
+        return all(map(_is_real, expression.args))
+    if isinstance(expression, sp.Indexed):
+        return True
+    if isinstance(expression, SumOver):
+        return _is_real(expression.body)
+    if isinstance(expression, sp.exp | sp.Abs):
+        return _is_real(expression.args[0])
+    if isinstance(expression, sp.Pow):
+        base, exponent = expression.args
+        whole = bool(exponent.is_integer) and _is_real(base)
+        return whole or (_is_nonnegative(base) and _is_real(exponent))
+    if isinstance(expression, sp.log):
+        return _is_positive(expression.args[0])
+    return bool(expression.is_real)
 
 
 def _is_nonnegative(atom: sp.Expr) -> bool:

@@ -20,6 +20,9 @@ from symicl.expectation import Expectation, Law, Multinomial, TokenCounts, excha
 from symicl.indices import SumOver, resolve
 from symicl.systems.base import Coordinate, FeatureClass, FeatureSet, Label, System
 
+NARROW_ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "integer")
+"""What a trained number must not be assumed to be: gradient descent can take it anywhere."""
+
 Placement = tuple[tuple[sp.Symbol, str], ...]
 """Distinguished features with the class each lies in."""
 
@@ -89,7 +92,7 @@ def orbits(system: System) -> tuple[Orbit, ...]:
         for orbit in _orbits_of(system, coordinate, variable, features)
     )
     names = [str(orbit.symbol) for orbit in found]
-    taken = {parameter.name for parameter in system.parameters}
+    taken = {parameter.name for parameter in system.parameters} | {str(system.step_size), "loss"}
     for name in names:
         if names.count(name) > 1 or name in taken:
             raise InputError(
@@ -103,6 +106,10 @@ def _orbits_of(
 ) -> Iterator[Orbit]:
     """One orbit for each way to place the features of an entry in classes."""
     if not isinstance(variable, sp.Indexed):
+        if any(variable.assumptions0.get(narrow) for narrow in NARROW_ASSUMPTIONS):
+            raise InputError(
+                f"{variable} is trained and may take any real value", remedy="assume real=True and no more"
+            )
         yield Orbit(variable, coordinate, variable, (), (), sp.S.One)
         return
     group = system.features
@@ -168,13 +175,7 @@ def entry_label(entry: sp.Indexed, variable: sp.Indexed, placement: Placement, f
     labels: list[str] = []
     for position in reversed(range(len(entry.indices))):
         index = entry.indices[position]
-        fixed = variable.indices[position] in placed
-        if fixed and index != variable.indices[position]:
-            raise DerivationError(
-                f"{entry} occurs, but only {variable} is trained: the system is not closed",
-                remedy="train all queries, or use features whose queries do not interact",
-            )
-        if fixed:
+        if variable.indices[position] in placed:
             continue
         if index in placed:
             labels.append(str(index))
@@ -186,11 +187,20 @@ def entry_label(entry: sp.Indexed, variable: sp.Indexed, placement: Placement, f
 
 
 def entry_symbol(system: System, entry: sp.Indexed, placement: Placement) -> sp.Symbol:
-    """The state symbol of the orbit an entry lies in."""
+    """The state symbol of the orbit an entry lies in. Raises ``DerivationError`` where the system does not train it."""
     assert system.features is not None
-    coordinate = next(c for c in _families(system) if c.variable.base == entry.base)
-    label = entry_label(entry, coordinate.variable, placement, system.features)
-    return sp.Symbol(coordinate.name(str(entry.base), label), real=True)
+    placed = {feature for feature, _ in system.features.placed}
+    families = [c for c in _families(system) if c.variable.base == entry.base]
+    for coordinate in families:
+        pairs = zip(coordinate.variable.indices, entry.indices, strict=True)
+        if all(index == own for own, index in pairs if own in placed):
+            label = entry_label(entry, coordinate.variable, placement, system.features)
+            return sp.Symbol(coordinate.name(str(entry.base), label), real=True)
+    trained = ", ".join(str(c.variable) for c in families)
+    raise DerivationError(
+        f"{entry} occurs, but only {trained} is trained: the system is not closed",
+        remedy="train all queries, or use features whose queries do not interact",
+    )
 
 
 def _families(system: System) -> list[Coordinate]:
@@ -234,19 +244,27 @@ def _on_classes(system: System, expression: sp.Expr, placement: Placement) -> sp
     return result
 
 
-def _instantiate(system: System, expression: sp.Expr, placement: Placement, law: TokenCounts | None) -> sp.Expr:
+@dataclass(frozen=True)
+class _Prompts:
+    """The random counts in an expression, and the features that its statement distinguishes (not bound by a sum)."""
+
+    law: TokenCounts
+    distinguished: Placement
+
+
+def _instantiate(system: System, expression: sp.Expr, placement: Placement, prompts: _Prompts | None) -> sp.Expr:
     """Replace entries by states, class constants by values, and sums over features by sums over classes."""
     if isinstance(expression, sp.Indexed):
-        return _entry_value(system, expression, placement, law)
+        return _entry_value(system, expression, placement, prompts)
     if isinstance(expression, SumOver):
-        return sp.Add(*_class_terms(system, expression, placement, law))
+        return sp.Add(*_class_terms(system, expression, placement, prompts))
     if expression.is_Atom:
         return expression
-    return expression.func(*(_instantiate(system, argument, placement, law) for argument in expression.args))
+    return expression.func(*(_instantiate(system, argument, placement, prompts) for argument in expression.args))
 
 
-def _entry_value(system: System, entry: sp.Indexed, placement: Placement, law: TokenCounts | None) -> sp.Expr:
-    if law is not None and entry.base == law.counts:
+def _entry_value(system: System, entry: sp.Indexed, placement: Placement, prompts: _Prompts | None) -> sp.Expr:
+    if prompts is not None and entry.base == prompts.law.counts:
         return entry
     if any(c.variable.base == entry.base for c in _families(system)):
         return entry_symbol(system, entry, placement)
@@ -258,7 +276,7 @@ def _entry_value(system: System, entry: sp.Indexed, placement: Placement, law: T
     raise DerivationError(f"{entry.base} has no value on class {classes[entry.indices[0]]}")
 
 
-def _class_terms(system: System, node: SumOver, placement: Placement, law: TokenCounts | None) -> Iterator[sp.Expr]:
+def _class_terms(system: System, node: SumOver, placement: Placement, prompts: _Prompts | None) -> Iterator[sp.Expr]:
     assert system.features is not None
     excluded = tuple((feature, name) for feature, name in placement if feature in node.excluded)
     for group in system.features.classes:
@@ -267,21 +285,36 @@ def _class_terms(system: System, node: SumOver, placement: Placement, law: Token
             continue
         member = _member(placement)
         body = node.body.xreplace({node.index: member})
-        value = _instantiate(system, body, (*placement, (member, group.name)), law)
-        if law is None or not value.has(law.counts):
+        value = _instantiate(system, body, (*placement, (member, group.name)), prompts)
+        if prompts is None or not value.has(prompts.law.counts[member]):
             yield room * value
             continue
-        power, rest = _count_power(value, law.counts[member])
-        yield rest * _power_sum(group.name, power)
+        left_out = [feature for feature, name in excluded if name == group.name]
+        for term in sp.Add.make_args(sp.expand(value)):
+            power, rest = _count_power(term, prompts.law.counts[member])
+            yield rest * (_total_power(group.name, power, left_out, prompts) if power else room)
 
 
 def _count_power(value: sp.Expr, count: sp.Indexed) -> tuple[int, sp.Expr]:
-    """Split ``N_j^r * rest``; the rest must not be random."""
+    """Split ``N_j^r * rest``; the rest must not depend on the count."""
     rest, factor = value.as_independent(count, as_Add=False)
-    power = factor.as_base_exp()
-    if power[0] != count or not (power[1].is_Integer and power[1] > 0) or rest.has(count.base):
+    base, power = factor.as_base_exp() if factor != 1 else (count, sp.S.Zero)
+    if base != count or not (power.is_Integer and power >= 0):
         raise DerivationError(f"cannot take the mean of a sum over features of {value} over prompts exactly")
-    return int(power[1]), rest
+    return int(power), rest
+
+
+def _total_power(group: str, power: int, left_out: list[sp.Symbol], prompts: _Prompts) -> sp.Expr:
+    """``sum of N_j^power`` over the members of a class but those left out.
+
+    The power sum itself leaves out the distinguished members, so those not left out come in on their own; members that
+    an enclosing sum binds are in it, and go out again.
+    """
+    own = [feature for feature, name in prompts.distinguished if name == group]
+    counts = prompts.law.counts
+    coming = [counts[feature] ** power for feature in own if feature not in left_out]
+    going = [counts[feature] ** power for feature in left_out if feature not in own]
+    return _power_sum(group, power) + sp.Add(*coming) - sp.Add(*going)
 
 
 def _power_sum(group: str, power: int) -> sp.Symbol:
@@ -310,6 +343,8 @@ def _cells(system: System, body: sp.Expr, placement: Placement, law: TokenCounts
     assert system.features is not None
     pivots = _pivots(system, body, placement)
     names = ["k"] if len(pivots) == 1 else [str(feature) for feature, _ in pivots]
+    for name in {group.name for group in system.features.classes} & set(names):
+        raise InputError(f"a class of {system.id} is named {name} like a query", where=name, remedy="rename the class")
     cells = [
         _Cell(cell_total(name), sp.S.One, _probability(system, group, law), None, (feature,))
         for name, (feature, group) in zip(names, pivots, strict=True)
@@ -325,10 +360,12 @@ def _cells(system: System, body: sp.Expr, placement: Placement, law: TokenCounts
 
 
 def _pivots(system: System, body: sp.Expr, placement: Placement) -> Placement:
-    """Features whose scores differ from their class's: those that occur as a query, not as a first index alone."""
+    """Features whose scores differ from their class's: those the system places, and those that occur as a query."""
+    assert system.features is not None
     bases = {c.variable.base for c in _families(system)}
-    queries = {q for entry in body.atoms(sp.Indexed) if entry.base in bases for q in entry.indices[1:]}
-    return tuple((feature, name) for feature, name in placement if feature in queries)
+    alone = {q for entry in body.atoms(sp.Indexed) if entry.base in bases for q in entry.indices[1:]}
+    alone |= {feature for feature, _ in system.features.placed}
+    return tuple((feature, name) for feature, name in placement if feature in alone)
 
 
 def _probability(system: System, group: str, law: TokenCounts) -> sp.Expr:
@@ -339,7 +376,7 @@ def _probability(system: System, group: str, law: TokenCounts) -> sp.Expr:
 def _condition(system: System, body: sp.Expr, placement: Placement, law: TokenCounts) -> tuple[sp.Expr, Law]:
     """The mean of the resolved body given the cell totals, and the law of the totals. Exact."""
     cells = _cells(system, body, placement, law)
-    body = _instantiate(system, body, placement, law)
+    body = _instantiate(system, body, placement, _Prompts(law, placement))
     known: dict[sp.Expr, sp.Expr] = {}
     for cell in cells:
         if cell.size == 1 and cell.inside:

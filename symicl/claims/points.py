@@ -11,7 +11,7 @@ import sympy as sp
 
 from symicl.claims.pointwise import Point
 from symicl.expectation import TokenCounts, bound_in, free_indices, laws_in
-from symicl.systems.base import Parameter, System
+from symicl.systems.base import Parameter, System, admissible
 
 TIERS = 5
 """How far from the smallest numbers the search goes."""
@@ -19,12 +19,17 @@ TIERS = 5
 
 @dataclass(frozen=True)
 class _Domain:
-    """What a point gives values to: symbols, distinct features, indexed entries (with their number of indices)."""
+    """What a point gives values to: symbols, distinct features, indexed entries (with their number of indices).
+
+    ``sizes`` and ``shares`` are class sizes and probabilities, which have to come out positive.
+    """
 
     symbols: tuple[sp.Symbol, ...]
     indices: tuple[sp.Symbol, ...]
     shapes: tuple[tuple[sp.IndexedBase, int], ...]
     size: sp.Expr | None
+    sizes: tuple[sp.Expr, ...]
+    shares: tuple[sp.Expr, ...]
     parameters: Mapping[sp.Symbol, Parameter]
     simplices: tuple[sp.IndexedBase, ...]
 
@@ -32,52 +37,74 @@ class _Domain:
 def sample_points(system: System, expression: sp.Expr, *, count: int = 200, seed: int = 1) -> Iterator[Point]:
     """Exact points in the domain of the expression: parameters in range, entries real, probabilities summing to 1.
 
-    Small numbers first (few features, short prompts, small scores); reproducible from the seed.
+    Small numbers first (few features, short prompts, small scores); reproducible from the seed. Draws outside the
+    assumptions are dropped, so there may be fewer points than asked for.
     """
     draw = random.Random(seed)
     domain = _domain(system, expression)
-    if domain.size is not None and domain.size.is_Integer and domain.size < len(domain.indices):
-        return  # fewer features than the statement tells apart: nothing to look at
     for number in range(count):
-        yield _point(domain, draw, 1 + number * TIERS // count)
+        point = _point(domain, draw, 1 + number * TIERS // count)
+        if point is not None:
+            yield point
 
 
 def _domain(system: System, expression: sp.Expr) -> _Domain:
-    size = system.features.size if system.features is not None else None
-    symbols = free_parameters(expression) | ({size} if size is not None and size.is_Symbol else set())
+    features = system.features
+    size = features.size if features is not None else None
+    classes = features.classes if features is not None else ()
+    sizes = tuple(group.size for group in classes)
+    shares = tuple(value for group in classes for base, value in group.values if base in system.simplices)
     counted = {law.counts for law in laws_in(expression) if isinstance(law, TokenCounts)}
     shapes = {entry.base: len(entry.indices) for entry in expression.atoms(sp.Indexed) if entry.base not in counted}
     shapes |= {law.probabilities: 1 for law in laws_in(expression) if isinstance(law, TokenCounts)}
+    symbols = free_parameters(expression).union(*(e.free_symbols for e in (*sizes, *shares, *([size] if size else []))))
     return _Domain(
         tuple(sorted(symbols, key=str)),
         tuple(sorted(free_indices(expression), key=str)),
         tuple(sorted(shapes.items(), key=str)),
         size,
+        sizes,
+        shares,
         {parameter.symbol: parameter for parameter in system.parameters},
         system.simplices,
     )
 
 
-def _point(domain: _Domain, draw: random.Random, tier: int) -> Point:
+def _point(domain: _Domain, draw: random.Random, tier: int) -> Point | None:
+    """One point, or None where the draw is outside the assumptions."""
     symbols: dict[sp.Symbol, sp.Expr] = {}
     least = max(2, len(domain.indices))
     for symbol in domain.symbols:
-        start = least if symbol == domain.size else -TIERS
-        symbols[symbol] = _value(symbol, domain.parameters.get(symbol), draw, tier, start)
-    count = int(symbols.get(domain.size, domain.size)) if domain.size is not None else 0
+        parameter = domain.parameters.get(symbol)
+        value = _value(symbol, parameter, draw, tier, least if symbol == domain.size else None)
+        if not admissible(symbol, value) or (parameter is not None and not parameter.allows(value)):
+            return None
+        symbols[symbol] = value
+    if any(expression.xreplace(symbols) <= 0 for expression in (*domain.sizes, *domain.shares)):
+        return None
+    count = int(domain.size.xreplace(symbols)) if domain.size is not None else 0
+    if count < len(domain.indices):
+        return None
     positions = draw.sample(range(count), len(domain.indices))
     features = dict(zip(domain.indices, positions, strict=True))
     return Point(symbols, _entries(domain, draw, tier, count), features)
 
 
-def _value(symbol: sp.Symbol, domain: Parameter | None, draw: random.Random, tier: int, least: int) -> sp.Rational:
-    """A value that the symbol's assumptions and its parameter's range allow."""
+def _value(
+    symbol: sp.Symbol, domain: Parameter | None, draw: random.Random, tier: int, least: int | None
+) -> sp.Rational:
+    """A value near the start of the symbol's range; the caller checks it against all assumptions."""
     low, high = (domain.minimum, domain.below) if domain is not None else (None, None)
     above = domain.above if domain is not None else None
-    if symbol.is_integer:
-        first = low if low is not None else 1 if symbol.is_positive else 0 if symbol.is_nonnegative else -tier
-        return sp.Integer(max(int(first), least) + draw.randint(0, min(tier, 3)))
     start = low if low is not None else above
+    if symbol.is_integer:
+        if start is None and high is not None:
+            return sp.Integer(sp.ceiling(high) - 1 - draw.randint(0, min(tier, 3)))
+        if start is None:
+            start = -tier if not symbol.is_nonnegative else 0
+        first = sp.floor(start) + (1 if low is None and above is not None else 0)
+        first = max(int(first), least if least is not None else int(first))
+        return sp.Integer(first + draw.randint(0, min(tier, 3) if domain is not None else 2 * tier))
     if start is not None and high is not None:
         parts = draw.randint(2, 2 + 3 * tier)
         return start + (high - start) * sp.Rational(draw.randint(1, parts - 1), parts)

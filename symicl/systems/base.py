@@ -83,6 +83,12 @@ class Coordinate:
     latex: Callable[[str], str] = str
 
 
+def admissible(symbol: sp.Symbol, value: sp.Expr) -> bool:
+    """Whether a number has every property that a symbol is assumed to have."""
+    known = {name: getattr(value, f"is_{name}", None) for name in symbol.assumptions0}
+    return all(known[name] is None or known[name] == wanted for name, wanted in symbol.assumptions0.items())
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A parameter of a named system, with the values it may take: ``minimum`` <= value, or an open interval.
@@ -109,20 +115,21 @@ class Parameter:
         limits = " and ".join(f"{relation} {bound}" for relation, bound in bounds if bound is not None)
         return f"{kind} {limits}".strip() + (" or inf" if self.infinite else "")
 
+    def allows(self, value: sp.Expr) -> bool:
+        """Whether a finite value is in the range and has the properties that the symbol is assumed to have."""
+        return bool(
+            value.is_Rational
+            and admissible(self.symbol, value)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
     def check(self, value: sp.Expr) -> sp.Expr:
         """The value itself, when it is allowed; raises ``InputError`` otherwise."""
         if value is sp.oo and self.infinite:
             return value
-        allowed = value.is_Rational
-        if allowed and self.symbol.is_integer:
-            allowed = bool(value.is_Integer)
-        if allowed and self.minimum is not None:
-            allowed = bool(value >= self.minimum)
-        if allowed and self.above is not None:
-            allowed = bool(value > self.above)
-        if allowed and self.below is not None:
-            allowed = bool(value < self.below)
-        if not allowed:
+        if not self.allows(value):
             raise InputError(
                 f"{self.name} = {value} is not allowed",
                 where=f"{self.name}: {self.meaning}",

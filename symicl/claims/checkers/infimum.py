@@ -25,7 +25,7 @@ def decide_infimum(statement: Infimum) -> Outcome:
     if falls is None:
         return _undecided("no certificate that the loss falls at every state")
     try:
-        limit = limit_of(recurrence.loss, recurrence.coordinates[0])
+        limit = limit_of(statement.system, recurrence.loss, recurrence.coordinates[0])
     except DerivationError as error:
         return _undecided(str(error))
     difference = limit - statement.value
