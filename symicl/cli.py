@@ -23,7 +23,7 @@ from symicl.commands.options import examples, json_option
 from symicl.commands.simulate import simulate_command
 from symicl.commands.trace import trace_command
 from symicl.errors import InputError, SymiclError
-from symicl.output import report
+from symicl.output import OutputError, note, report
 
 INTERRUPTED = 130
 
@@ -71,6 +71,9 @@ def guarded(run: Callable[[], Any], as_json: bool) -> int:
     """The exit code of ``run``; what it raises is reported."""
     try:
         return run() or 0
+    except OutputError as error:  # stdout takes nothing, not even JSON
+        note(f"symicl: {error}")
+        return error.exit_code
     except SymiclError as error:
         problem: SymiclError = error
     except click.ClickException as error:
@@ -83,7 +86,10 @@ def guarded(run: Callable[[], Any], as_json: bool) -> int:
         detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         remedy = "this is a bug; set SYMICL_DEBUG=1 to see where it happened"
         problem = InternalError(f"internal error: {detail}", remedy=remedy)
-    report(problem, as_json)
+    try:
+        report(problem, as_json)
+    except OutputError:
+        note(f"symicl: {problem}")
     return problem.exit_code
 
 

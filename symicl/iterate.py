@@ -67,6 +67,8 @@ class Run:
         check_dps(self.dps)
         if (self.steps is None) == (self.until is None):
             raise InputError("give either a number of steps or a condition to run until", where="steps, until")
+        if self.until is not None:
+            _check_condition(self.until)
         if self.steps is not None and self.steps < 0:
             raise InputError(f"the number of steps is {self.steps}", where="steps", remedy="give an integer >= 0")
         if not (self.eta.is_Rational and self.eta > 0):
@@ -78,6 +80,17 @@ class Run:
     def ceiling(self) -> int:
         """The most working digits that will be tried."""
         return min(MAX_DPS, self.max_dps if self.max_dps is not None else 8 * self.dps + 400)
+
+
+def _check_condition(condition: Condition) -> None:
+    """Refuse what could be undefined at a state, or cancel before the state is put in."""
+    for side in (condition.left, condition.right):
+        if side.has(sp.oo, sp.zoo, sp.nan):
+            raise InputError("a condition compares finite numbers", where=str(condition), remedy="leave out inf")
+        if any(power.exp.is_negative and power.base.free_symbols for power in side.atoms(sp.Pow)):
+            raise InputError(
+                "a condition divides by what may be zero", where=str(condition), remedy="multiply the condition out"
+            )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ LARGEST_NUMBER = 2**53
 """Integers from here on are text in JSON: readers that hold numbers in float64 would round them."""
 
 
+class OutputError(SymiclError):
+    """Stdout takes nothing."""
+
+
 def jsonable(value: Any) -> Any:
     """A value as JSON holds it here: integers below 2^53 are numbers, every other number is text, None is null."""
     if value is None or isinstance(value, bool | str):
@@ -43,12 +47,17 @@ def emit(payload: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """Write text and a newline to stdout; a reader that has gone away is no error."""
+    if sys.stdout is None:
+        raise OutputError("stdout is closed", remedy="redirect it to a file or a pipe")
     try:
         sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes stdout once more at exit: that has to go somewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            problem = f"cannot write to stdout: {error.strerror}"
+            raise OutputError(problem, remedy="redirect it to where there is room") from None
     except UnicodeEncodeError:  # a terminal that cannot show Greek letters
         sys.stdout.write(ascii(text)[1:-1].replace("\\n", "\n") + "\n")
 

@@ -597,3 +597,43 @@ class TestProcess:
         assert "SYMICL_DEBUG" not in os.environ
         assert guarded(bug, False) == 3
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_digits_are_those_of_the_printed_numbers() -> None:
+    """Each nonzero ball's radius is below 10**-digits of its midpoint; a ball around 0 has none."""
+    for dps in ("1", "3", "50"):
+        found = answer("trace", *BALANCED, "--steps", "12", "--dps", dps)
+        assert found["digits"] == int(dps)
+        for ball in (*found["states"].values(), found["loss"]):
+            assert Decimal(ball["rad"]) < abs(Decimal(ball["mid"])) * Decimal(10) ** -found["digits"]
+    lost = answer("trace", "huang2024.balanced", "--set", "K=8", "--set", "N=inf", "--eta", "1e20", "--steps", "2")
+    assert lost["loss"]["mid"] == "0"
+    assert lost["digits"] == 0
+
+
+def test_a_condition_that_may_be_undefined_is_refused() -> None:
+    assert "multiply" in refusal("trace", *BALANCED, "--until", "A/B<=-6")
+    assert "finite" in refusal("trace", *BALANCED, "--until", "A<=inf")
+
+
+def test_what_a_result_file_prints_stays_out_of_the_answer(tmp_path: Path) -> None:
+    noisy = tmp_path / "noisy.py"
+    noisy.write_text("print('noise')\nfrom symicl import claim\nx = 1\n")
+    assert "no claim" in answer("check", str(noisy), code=2)["error"]["problem"]
+
+
+def test_a_full_disk_is_one_line_and_no_verdict() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    for words in (["list"], ["list", "--json"], ["trace", "nothing", "--eta", "1", "--json"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "symicl.cli", *words],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert done.returncode in (2, 3)
+        assert done.stderr.startswith("symicl: ")
+        assert done.stderr.count("\n") == 1

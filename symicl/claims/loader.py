@@ -5,6 +5,7 @@ Loading runs the file: it is the user's own code, like a test.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
@@ -157,7 +158,8 @@ def _execute(name: str, path: Path, package: Path | None) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to the answer
+            spec.loader.exec_module(module)
     except SymiclError as error:
         del sys.modules[name]
         raise InputError(f"{error.problem}", where=f"{path}: {error.where}", remedy=error.remedy) from error

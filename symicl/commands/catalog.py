@@ -167,6 +167,8 @@ def latex_command(name: str, standalone: bool, output: str | None, as_json: bool
         title, text = family.title, latex.system_latex(family)
     if standalone:
         text = latex.standalone(text, title)
+    if output == "-":
+        output = None
     if output is not None:
         try:
             Path(output).write_text(text, encoding="utf-8")

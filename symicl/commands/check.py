@@ -49,6 +49,7 @@ class _Report:
         summary |= {"as_expected": as_expected, "not_as_expected": len(self.checked) - as_expected}
         payload: dict[str, Any] = {"claims": [item.as_json() for item in self.checked], "summary": summary}
         if self.errors:
+            payload["error"] = self.errors[0].as_json()
             payload["errors"] = [error.as_json() for error in self.errors]
         if self.interrupted:
             payload["interrupted"] = True

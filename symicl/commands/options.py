@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def find_family(name: str) -> SystemFamily:
 def find_target(name: str, settings: Sequence[str]) -> Target:
     """The system of a name with its ``--set`` values, or the one that a FILE.toml describes. Raises ``InputError``."""
     path = Path(name)
-    if path.suffix == ".toml" or (path.is_file() and "." not in name):
+    if path.suffix == ".toml" or os.sep in name or (path.is_file() and "." not in name):
         if settings:
             raise InputError(
                 "a file gives all values itself", where=f"--set {settings[0]}", remedy=f"change {name} instead"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from decimal import ROUND_UP, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from symicl.arithmetic import ARITHMETICS, Arithmetic, Number, arithmetic
+from symicl.arithmetic import ARITHMETICS, MAX_DPS, Arithmetic, Number, arithmetic, check_dps
 from symicl.commands.options import (
     Target,
     examples,
@@ -81,14 +83,14 @@ def trace_command(
     require_values(target)
     goal = read_goal(target.system, eta, steps, until, max_steps, timeout)
     budget = DEFAULT_MAX_STEPS if goal.max_steps is None else goal.max_steps
-    digits = option_value("--dps", dps, parse_integer)
+    digits = option_value("--dps", dps, lambda text: check_dps(parse_integer(text)))
     run = Run(goal.eta, goal.steps, goal.until, digits, budget, goal.timeout)
     recurrence = reduce_system(target.system)
     refuse_unreachable(recurrence, goal.until)
     chosen = arithmetic(number_type)
     with ExitStack() as stack:
         names = [str(state) for state in recurrence.states]
-        on_row = None if out is None else _row_writer(stack, out, names, chosen, digits)
+        on_row = None if out is None else _row_writer(stack, out, names, chosen, printed_digits(digits))
         bar = stack.enter_context(progress("step", goal.total, as_json))
 
         def on_progress(step: int, point: Sequence[Number]) -> None:
@@ -144,29 +146,47 @@ def open_rows(stack: ExitStack, out: str, header: Sequence[object]) -> Callable[
 
 def _trajectory_json(target: Target, trajectory: Trajectory) -> dict[str, Any]:
     def shown(value: Number) -> dict[str, str | None]:
-        return trajectory.arithmetic.as_json(value, trajectory.run.dps)
+        return trajectory.arithmetic.as_json(value, printed_digits(trajectory.run.dps))
 
     names = [str(state) for state in trajectory.recurrence.states]
+    loss = None if trajectory.loss is None else shown(trajectory.loss)
     states = {name: shown(value) for name, value in zip(names, trajectory.states, strict=True)}
     return {
         "system": target.system.id,
         "steps": trajectory.step,
         **states_or_scores(target, states),
-        "loss": None if trajectory.loss is None else shown(trajectory.loss),
+        "loss": loss,
         "guarantee": trajectory.guarantee.label,
         "method": "step",
         "arithmetic": trajectory.arithmetic.name,
         "parameters": target.parameters,
         "eta": trajectory.run.eta,
-        "digits": _digits(trajectory),
+        "digits": _digits(trajectory, [*states.values(), *([] if loss is None else [loss])]),
         "outcome": trajectory.outcome,
     }
 
 
-def _digits(trajectory: Trajectory) -> int | None:
-    """The digits that the printed numbers have: no more than were printed."""
-    known, exact = trajectory.digits, trajectory.arithmetic.name == "rational"
-    return known if known is None or exact else min(known, trajectory.run.dps)
+def printed_digits(dps: int) -> int:
+    """One digit more than asked for, so that rounding the midpoint leaves all that were asked for correct."""
+    return min(dps + 1, MAX_DPS)
+
+
+def _digits(trajectory: Trajectory, printed: Sequence[dict[str, str | None]]) -> int | None:
+    """The correct relative digits of the printed balls that are not exactly zero, at most those asked for."""
+    if trajectory.digits is None or trajectory.arithmetic.name == "rational":
+        return trajectory.digits
+    return min(
+        (_correct(ball, trajectory.run.dps) for ball in printed if ball["rad"] != "0"), default=trajectory.run.dps
+    )
+
+
+def _correct(ball: dict[str, str | None], most: int) -> int:
+    middle, radius = abs(Decimal(ball["mid"] or "NaN")), Decimal(ball["rad"] or "NaN")
+    if not (middle.is_finite() and radius.is_finite()) or radius >= middle:
+        return 0
+    with localcontext() as context:
+        context.rounding = ROUND_UP
+        return min(most, math.floor(-(radius / middle).log10()))
 
 
 def states_or_scores(target: Target, states: dict[str, Any]) -> dict[str, Any]:
