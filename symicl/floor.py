@@ -117,7 +117,8 @@ def _limit(system: System, expression: sp.Expr, coordinate: sp.Symbol) -> sp.Exp
     moving = [atom for atom in element.field.atoms if coordinate in atom.free_symbols]
     if not moving:
         return element.expression()
-    if len(moving) > 1 or not isinstance(moving[0], sp.exp) or not partial(moving[0].args[0], coordinate).is_positive:
+    slope = partial(moving[0].args[0], coordinate) if isinstance(moving[0], sp.exp) else sp.S.Zero
+    if len(moving) > 1 or coordinate in slope.free_symbols or not slope.is_positive:
         raise DerivationError(f"no limit of {expression} in {coordinate}")
     position = element.field.position[moving[0]]
     above, below = (_degree(p, position) for p in (element.numerator, element.denominator))

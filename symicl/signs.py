@@ -167,7 +167,7 @@ def nonzero(system: System, expression: sp.Expr) -> bool:
 
 
 def _is_positive(atom: sp.Expr) -> bool:
-    return isinstance(atom, sp.exp) or bool(atom.is_positive)
+    return _is_real(atom.args[0]) if isinstance(atom, sp.exp) else bool(atom.is_positive)
 
 
 def _is_real(expression: sp.Expr) -> bool:
@@ -192,7 +192,7 @@ def _is_real(expression: sp.Expr) -> bool:
 def _is_nonnegative(atom: sp.Expr) -> bool:
     """Whether a generator of the field cannot be negative."""
     if isinstance(atom, sp.exp):
-        return True
+        return _is_real(atom.args[0])
     if isinstance(atom, SumOver):
         return all(
             _is_nonnegative(base) or (power.is_Integer and power % 2 == 0)
@@ -201,5 +201,5 @@ def _is_nonnegative(atom: sp.Expr) -> bool:
     if isinstance(atom, sp.Indexed):
         return bool(atom.base.label.is_nonnegative)
     if isinstance(atom, sp.Pow):
-        return _is_nonnegative(atom.base)
+        return _is_nonnegative(atom.base) and _is_real(atom.exp)
     return bool(atom.is_nonnegative)

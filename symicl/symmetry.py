@@ -110,7 +110,8 @@ def _orbits_of(
             raise InputError(
                 f"{variable} is trained and may take any real value", remedy="assume real=True and no more"
             )
-        yield Orbit(variable, coordinate, variable, (), (), sp.S.One)
+        beside = system.features.placed if system.features is not None else ()
+        yield Orbit(variable, coordinate, variable, beside, (), sp.S.One)
         return
     group = system.features
     if group is None or not group.classes:
@@ -291,6 +292,8 @@ def _class_terms(system: System, node: SumOver, placement: Placement, prompts: _
             continue
         left_out = [feature for feature, name in excluded if name == group.name]
         for term in sp.Add.make_args(sp.expand(value)):
+            if term == 0:
+                continue
             power, rest = _count_power(term, prompts.law.counts[member])
             yield rest * (_total_power(group.name, power, left_out, prompts) if power else room)
 

@@ -253,3 +253,51 @@ def test_a_false_multiplicity_is_refuted_and_the_true_one_proved():
     system = structured_features(features, sp.Integer(2), id="dense", title="dense", kernel=rho_kernel)
     assert verdict(equal(system, update(system, "S_k") + 3 * update(system, "S_other"), 0)) == "proved"
     assert verdict(equal(system, update(system, "S_k") + 2 * update(system, "S_other"), 0)) == "refuted"
+
+
+def test_a_plain_coordinate_beside_a_placed_feature():
+    """u^2/2 times the mass of the other features, 2/3: one step of size 1 from u = 1 leads to 1/3."""
+    u, placed = sp.Symbol("u", real=True), sp.Symbol("l", integer=True, positive=True)
+    group = FeatureClass("x", sp.Integer(3), ((PROBABILITIES, R(1, 3)),))
+    features = FeatureSet(sp.Integer(3), (group,), ((placed, "x"),))
+    law = TokenCounts(COUNTS, sp.Integer(1), PROBABILITIES, sp.Integer(3))
+    masses = (
+        features.sum(lambda m: PROBABILITIES[m], other_than=(placed,)),
+        Expectation(features.sum(lambda m: COUNTS[m], other_than=(placed,)), law),
+        2 * PROBABILITIES[placed],
+        2 * Expectation(COUNTS[placed], law),
+    )
+    for mass in masses:
+        loss = u**2 / 2 * mass
+        start = (Coordinate(u, start=sp.S.One),)
+        system = System("p", "p", loss, loss, start, features, simplices=(PROBABILITIES,))
+        assert str(exactly(system, 1).state("u")) == "1/3"
+        assert str(exactly(system, 0).loss) == "1/3"
+
+
+def test_a_bounded_exponent_has_no_exponential_limit():
+    u = sp.Symbol("u", real=True)
+    system = plain(sp.exp(-1 / (1 + sp.exp(-u))), Coordinate(u))
+    assert verdict(infimum(system, 0)) != "proved"
+    assert verdict(infimum(system, "exp(-1)")) != "refuted"
+
+
+@pytest.mark.parametrize(
+    "text", ["exp(u*log(u))", "exp(u**(1/2))", "exp(u*log(u)) + 1", "2**(u**(1/2))", "2**(u*log(u))"]
+)
+def test_an_exponential_of_what_may_not_be_real_has_no_sign(text):
+    u = sp.Symbol("u", real=True)
+    assert verdict(nonnegative(plain(sp.exp(-u), Coordinate(u)), text)) != "proved"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "false"),
+    [
+        (sp.Symbol("r", integer=True), lambda r: R(1, 2) ** r - 1),
+        (sp.Symbol("r", positive=True), lambda r: sp.exp(r) - 3),
+    ],
+)
+def test_witnesses_near_the_start_of_a_range_are_found(symbol, false):
+    loss = sp.exp(-sp.Symbol("u", real=True)) * (symbol + 4)
+    least = 1 if symbol.is_positive else -3
+    assert verdict(nonnegative(family(loss, Parameter(symbol, "r", minimum=least))(), false(symbol))) == "refuted"

@@ -104,13 +104,14 @@ def _value(
             start = -tier if not symbol.is_nonnegative else 0
         first = sp.floor(start) + (1 if low is None and above is not None else 0)
         first = max(int(first), least if least is not None else int(first))
-        return sp.Integer(first + draw.randint(0, min(tier, 3) if domain is not None else 2 * tier))
+        return sp.Integer(first + draw.randint(0, min(tier, 3) if domain is not None and first >= 0 else 2 * tier))
     if start is not None and high is not None:
         parts = draw.randint(2, 2 + 3 * tier)
         return start + (high - start) * sp.Rational(draw.randint(1, parts - 1), parts)
     size = sp.Rational(draw.randint(1, 2 * tier), draw.randint(1, tier))
     if start is not None:
-        return start + size
+        closed_end = low is not None and draw.randint(0, 3) == 0
+        return sp.sympify(start) if closed_end else start + size
     if high is not None:
         return high - size
     return _with_sign(symbol, size, draw, tier)
