@@ -300,7 +300,7 @@ class _Writer:
                 (parts if factor.power > 0 else below).append(_power_code(powers[code], abs(factor.power)))
             quotient = f" / ({' * '.join(below)})" if below else ""
             self.lines.append(f"    {name} = {name} + {' * '.join(parts)}{quotient}")
-        if self.arithmetic.name == "ball" and table.missing != 0:
+        if self.arithmetic.name == "ball" and not table.missing.is_zero():  # "!= 0" would be undecided as false
             trials = int(group.law.trials)
             for name, factors, codes in zip(sums, group.factors, coefficients, strict=True):
                 bound = self.bind("bound", _tail_bound(factors, trials, table.missing, len(totals)))

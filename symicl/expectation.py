@@ -31,11 +31,19 @@ class Law(sp.Basic):
         return set().union(*(argument.free_symbols for argument in self.args)) - set(self.variables)
 
 
+def _trials(value: Any) -> sp.Expr:
+    """A number of draws: an integer >= 0, or an expression that still has symbols. Raises ``InputError``."""
+    trials = sp.sympify(value)
+    if not trials.free_symbols and not (trials.is_Integer and trials >= 0):
+        raise InputError(f"{trials} is no number of draws", where="trials", remedy="give an integer >= 0")
+    return trials
+
+
 class TokenCounts(Law):
     """Counts ``counts[m]``, m = 1..size, of ``trials`` i.i.d. tokens, each being m with ``probabilities[m]``."""
 
     def __new__(cls, counts: sp.IndexedBase, trials: Any, probabilities: sp.IndexedBase, size: Any) -> TokenCounts:
-        node: TokenCounts = sp.Basic.__new__(cls, counts, sp.sympify(trials), probabilities, sp.sympify(size))
+        node: TokenCounts = sp.Basic.__new__(cls, counts, _trials(trials), probabilities, sp.sympify(size))
         return node
 
     @property
@@ -63,7 +71,7 @@ class Multinomial(Law):
 
     def __new__(cls, trials: Any, cells: Sequence[tuple[sp.Symbol, Any]]) -> Multinomial:
         pairs = sp.Tuple(*(sp.Tuple(total, factored(sp.sympify(probability))) for total, probability in cells))
-        node: Multinomial = sp.Basic.__new__(cls, sp.sympify(trials), pairs)
+        node: Multinomial = sp.Basic.__new__(cls, _trials(trials), pairs)
         return node
 
     @property

@@ -43,7 +43,7 @@ class SumOver(sp.Expr):
             return body * (size - len(left_out))
         if not left_out and isinstance(body, sp.Mul | sp.KroneckerDelta):
             delta = next(
-                (f for f in sp.Mul.make_args(body) if isinstance(f, sp.KroneckerDelta) and index in f.args), None
+                (f for f in sp.Mul.make_args(body) if isinstance(f, sp.KroneckerDelta) and _is_between(f, index)), None
             )
             if delta is not None:
                 (other,) = set(delta.args) - {index}
@@ -81,6 +81,11 @@ class SumOver(sp.Expr):
         skipped = ", ".join(f"{name} != {printer._print(k)}" for k in self.excluded)
         body = printer._print(self.body.xreplace({self.index: sp.Symbol(name)}))
         return f"sum({body}, {name} in 1..{printer._print(self.size)}{', ' + skipped if skipped else ''})"
+
+
+def _is_between(delta: sp.KroneckerDelta, index: sp.Symbol) -> bool:
+    """Whether a delta compares the index with another feature; a number such as ``K + 1`` may lie outside the range."""
+    return index in delta.args and all(argument.is_Symbol for argument in delta.args)
 
 
 def shown_index(index: sp.Symbol) -> str:

@@ -189,15 +189,17 @@ def _is_real(expression: sp.Expr) -> bool:
     return bool(expression.is_real)
 
 
+def _is_square(expression: sp.Expr) -> bool:
+    base, power = expression.as_base_exp()
+    return bool(power.is_Integer and power % 2 == 0) and _is_real(base)
+
+
 def _is_nonnegative(atom: sp.Expr) -> bool:
     """Whether a generator of the field cannot be negative."""
     if isinstance(atom, sp.exp):
         return _is_real(atom.args[0])
     if isinstance(atom, SumOver):
-        return all(
-            _is_nonnegative(base) or (power.is_Integer and power % 2 == 0)
-            for base, power in (factor.as_base_exp() for factor in sp.Mul.make_args(atom.body))
-        )
+        return all(_is_nonnegative(factor) or _is_square(factor) for factor in sp.Mul.make_args(atom.body))
     if isinstance(atom, sp.Indexed):
         return bool(atom.base.label.is_nonnegative)
     if isinstance(atom, sp.Pow):

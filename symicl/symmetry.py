@@ -20,9 +20,6 @@ from symicl.expectation import Expectation, Law, Multinomial, TokenCounts, excha
 from symicl.indices import SumOver, resolve
 from symicl.systems.base import Coordinate, FeatureClass, FeatureSet, Label, System
 
-NARROW_ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "integer")
-"""What a trained number must not be assumed to be: gradient descent can take it anywhere."""
-
 Placement = tuple[tuple[sp.Symbol, str], ...]
 """Distinguished features with the class each lies in."""
 
@@ -106,10 +103,6 @@ def _orbits_of(
 ) -> Iterator[Orbit]:
     """One orbit for each way to place the features of an entry in classes."""
     if not isinstance(variable, sp.Indexed):
-        if any(variable.assumptions0.get(narrow) for narrow in NARROW_ASSUMPTIONS):
-            raise InputError(
-                f"{variable} is trained and may take any real value", remedy="assume real=True and no more"
-            )
         beside = system.features.placed if system.features is not None else ()
         yield Orbit(variable, coordinate, variable, beside, (), sp.S.One)
         return

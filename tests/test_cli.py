@@ -221,7 +221,8 @@ class TestCheck:
             'open = claim(first_step(balanced(), "loss <= 1/10", "<=", 90))\n'
             'wrong = claim(conserved(balanced(N="inf"), "A + K*B"))'
         )
-        answer("check", self.write(tmp_path, more=more), code=1)
+        summary = answer("check", self.write(tmp_path, more=more), code=1)["summary"]
+        assert (summary["undecided"], summary["not_as_expected"]) == (1, 2)
 
     def test_broken_file(self, tmp_path: Path) -> None:
         """A file that cannot be imported costs its own claims only."""

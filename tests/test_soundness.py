@@ -15,6 +15,7 @@ from symicl import (
     InputError,
     Parameter,
     Run,
+    SumOver,
     System,
     SystemFamily,
     TokenCounts,
@@ -32,6 +33,7 @@ from symicl import (
     restrict,
     update,
 )
+from symicl import first_step as symicl_first_step
 from symicl.systems.structured_features import (
     COUNTS,
     PROBABILITIES,
@@ -203,9 +205,48 @@ def test_names_that_mean_something_else_are_refused(name):
 
 
 def test_a_trained_number_is_not_assumed_to_have_a_sign():
-    x = sp.Symbol("x", positive=True)
-    with pytest.raises(InputError, match="any real value"):
-        restrict(plain(x**2, Coordinate(x)))
+    x, n = sp.Symbol("x", positive=True), sp.Symbol("n", integer=True, positive=True)
+    for variable in (x, sp.IndexedBase(x)[n]):
+        with pytest.raises(InputError, match="any real value"):
+            Coordinate(variable)
+
+
+def test_a_trained_number_starts_at_an_exact_one():
+    for start in (0.1, sp.Float("0.1")):
+        with pytest.raises(InputError, match="exact"):
+            Coordinate(sp.Symbol("x", real=True), start=start)
+
+
+@pytest.mark.parametrize("steps", [27.0, sp.Float(27), True, "27"])
+def test_a_number_of_steps_is_an_integer(steps):
+    """27 steps is true at K = 4; written as a float it would certify through a float."""
+    with pytest.raises(InputError, match="number of steps"):
+        symicl_first_step(balanced(K=4, N="inf"), "loss <= 1/10", "==", steps)
+    with pytest.raises(InputError, match="number of steps"):
+        always(balanced(K=4, N="inf"), "loss <= 1", to=30, start=steps)
+
+
+@pytest.mark.parametrize("trials", [R(5, 2), -1, 2.0])
+def test_a_number_of_draws_is_an_integer(trials):
+    with pytest.raises(InputError, match="number of draws"):
+        TokenCounts(COUNTS, trials, PROBABILITIES, sp.Integer(2))
+
+
+def test_a_delta_with_a_number_may_lie_outside_the_sum():
+    """The sum over j in 1..K of delta(j, K+1) w_j is 0 and not w_{K+1}."""
+    generic = load_system("huang2024.generic")(N="inf")
+    size, j, w = generic.features.size, sp.Symbol("j", integer=True, positive=True), sp.IndexedBase("w")
+    for limit, outside in ((size, size + 1), (sp.Integer(2), sp.Integer(3))):
+        total = SumOver(sp.KroneckerDelta(j, outside) * w[j], j, limit)
+        assert verdict(equal(generic, total, w[outside])) != "proved"
+
+
+def test_a_sum_of_what_may_not_be_real_has_no_sign():
+    generic = load_system("huang2024.generic")(N="inf")
+    j, w = sp.Symbol("j", integer=True, positive=True), sp.IndexedBase("w")
+    for body in (sp.log(w[j]) ** 2, sp.sqrt(w[j]) ** 4 * sp.log(w[j]) ** 2):
+        assert verdict(nonnegative(generic, SumOver(body, j, generic.features.size))) != "proved"
+    assert verdict(nonnegative(generic, SumOver(w[j] ** 2, j, generic.features.size))) == "proved"
 
 
 def test_a_kernel_that_compares_indices_in_python_is_refused():

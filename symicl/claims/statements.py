@@ -70,6 +70,9 @@ class Always:
     first: int = 0
     since: Condition | None = None
 
+    def __post_init__(self) -> None:
+        _check_steps(self.first, *([] if isinstance(self.last, Condition) else [self.last]))
+
 
 @dataclass(frozen=True)
 class HittingTime:
@@ -83,6 +86,7 @@ class HittingTime:
 
     def __post_init__(self) -> None:
         _check_relation(self.relation, ("==", "<=", ">="))
+        _check_steps(self.steps)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,12 @@ class Infimum:
 def _check_relation(relation: str, allowed: tuple[str, ...]) -> None:
     if relation not in allowed:
         raise InputError(f"{relation!r} is not a relation here", where="statement", remedy=f"use {', '.join(allowed)}")
+
+
+def _check_steps(*steps: object) -> None:
+    for step in steps:
+        if not isinstance(step, int) or isinstance(step, bool):
+            raise InputError(f"{step!r} is no number of steps", where="statement", remedy="give an integer")
 
 
 def _check_expression(system: System, expression: sp.Basic) -> None:
@@ -214,7 +224,7 @@ def always(
     since: str | None = None,
 ) -> Always:
     """The statement that ``condition`` holds at every step of a range of a training run."""
-    last = to if isinstance(to, int) else _condition(system, to)
+    last = _condition(system, to) if isinstance(to, str) else to
     begin = None if since is None else _condition(system, since)
     return Always(system, _condition(system, condition), exact(eta), last, start, begin)
 

@@ -69,6 +69,10 @@ def default_name(base: str, label: Label) -> str:
     return "_".join((base, *label))
 
 
+NARROW_ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "integer")
+"""What a trained number must not be assumed to be: gradient descent can take it anywhere."""
+
+
 @dataclass(frozen=True)
 class Coordinate:
     """A family of trained numbers: a symbol ``w``, or the entries of ``S[n, k]`` over the features.
@@ -81,6 +85,13 @@ class Coordinate:
     name: Callable[[str, Label], str] = default_name
     start: sp.Expr = sp.S.Zero
     latex: Callable[[str], str] = str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.start, sp.Expr) or self.start.has(sp.Float):
+            raise InputError(f"the start {self.start} is not exact", where=str(self.variable), remedy="use a Rational")
+        symbol = self.variable.base.label if isinstance(self.variable, sp.Indexed) else self.variable
+        if any(symbol.assumptions0.get(narrow) for narrow in NARROW_ASSUMPTIONS):
+            raise InputError(f"{symbol} is trained and may take any real value", remedy="assume real=True and no more")
 
 
 def admissible(symbol: sp.Symbol, value: sp.Expr) -> bool:
