@@ -97,7 +97,7 @@ class Field:
 
     def __call__(self, expression: sp.Expr) -> Ratio:
         """The expression as an element of the field; exact. Raises ``DerivationError`` for atoms it does not have."""
-        expression = _split_power(sp.sympify(expression))
+        expression = _split_power(sp.sympify(expression, strict=True))
         if expression.is_Rational:
             return self.constant(expression)
         if isinstance(expression, sp.Float):
@@ -138,7 +138,7 @@ def field_of(expressions: Iterable[sp.Expr]) -> Field:
     found: set[sp.Expr] = set()
     shares: dict[tuple[sp.Expr, sp.Expr], int] = {}
     for expression in expressions:
-        for atom in _walk(sp.sympify(expression)):
+        for atom in _walk(sp.sympify(expression, strict=True)):
             if not _is_exponential(atom):
                 found.add(atom)
                 continue

@@ -33,7 +33,7 @@ class Law(sp.Basic):
 
 def _trials(value: Any) -> sp.Expr:
     """A number of draws: an integer >= 0, or an expression that still has symbols. Raises ``InputError``."""
-    trials = sp.sympify(value)
+    trials = sp.sympify(value, strict=True)
     if not trials.free_symbols and not (trials.is_Integer and trials >= 0):
         raise InputError(f"{trials} is no number of draws", where="trials", remedy="give an integer >= 0")
     return trials
@@ -43,7 +43,7 @@ class TokenCounts(Law):
     """Counts ``counts[m]``, m = 1..size, of ``trials`` i.i.d. tokens, each being m with ``probabilities[m]``."""
 
     def __new__(cls, counts: sp.IndexedBase, trials: Any, probabilities: sp.IndexedBase, size: Any) -> TokenCounts:
-        node: TokenCounts = sp.Basic.__new__(cls, counts, _trials(trials), probabilities, sp.sympify(size))
+        node: TokenCounts = sp.Basic.__new__(cls, counts, _trials(trials), probabilities, sp.sympify(size, strict=True))
         return node
 
     @property
@@ -70,7 +70,9 @@ class Multinomial(Law):
     """
 
     def __new__(cls, trials: Any, cells: Sequence[tuple[sp.Symbol, Any]]) -> Multinomial:
-        pairs = sp.Tuple(*(sp.Tuple(total, factored(sp.sympify(probability))) for total, probability in cells))
+        pairs = sp.Tuple(
+            *(sp.Tuple(total, factored(sp.sympify(probability, strict=True))) for total, probability in cells)
+        )
         node: Multinomial = sp.Basic.__new__(cls, _trials(trials), pairs)
         return node
 
@@ -93,7 +95,7 @@ class Expectation(sp.Expr):
     is_commutative = True
 
     def __new__(cls, body: Any, law: Law) -> sp.Expr:
-        body = sp.sympify(body)
+        body = sp.sympify(body, strict=True)
         if not _bound_in(body, law.variables):
             return body
         return sp.Expr.__new__(cls, body, law)
@@ -155,7 +157,7 @@ class RandomTask:
         polynomial of degree two in the values.
         """
         m, n = sp.Dummy("m", integer=True, positive=True), sp.Dummy("n", integer=True, positive=True)
-        if sp.sympify(self.kernel(m, n)).xreplace({n: m}) != sp.sympify(self.kernel(m, m)):
+        if sp.sympify(self.kernel(m, n), strict=True).xreplace({n: m}) != sp.sympify(self.kernel(m, m), strict=True):
             raise InputError(
                 "the task kernel compares its indices in Python, where they are symbols",
                 where=f"kernel of {self.values}",

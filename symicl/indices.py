@@ -35,7 +35,7 @@ class SumOver(sp.Expr):
     is_commutative = True
 
     def __new__(cls, body: Any, index: sp.Symbol, size: Any, excluded: Iterable[sp.Symbol] = ()) -> sp.Expr:
-        body, size = sp.sympify(body), sp.sympify(size)
+        body, size = sp.sympify(body, strict=True), sp.sympify(size, strict=True)
         left_out = sp.Tuple(*sorted(set(excluded), key=sp.default_sort_key))
         if body == 0:
             return sp.S.Zero

@@ -79,7 +79,7 @@ def values_of(draw: st.DrawFn, parameter: Parameter, *, spread: int = 3, infinit
         return parameter.above + (parameter.below - parameter.above) * share
     if parameter.below is not None:
         return parameter.below - spread * share
-    return (parameter.above or sp.sympify(parameter.minimum or 0)) + spread * share
+    return (parameter.above or sp.Integer(parameter.minimum or 0)) + spread * share
 
 
 @st.composite
@@ -180,7 +180,7 @@ def _moved(point: Point, variable: sp.Expr, by: sp.Rational) -> Point:
 
 def _changed(values: Any, place: Sequence[int], by: sp.Rational) -> Any:
     if not place:
-        return sp.sympify(values) + by
+        return sp.sympify(values, strict=True) + by
     return tuple(_changed(v, place[1:], by) if i == place[0] else v for i, v in enumerate(values))
 
 

@@ -111,7 +111,7 @@ def _value(
     size = sp.Rational(draw.randint(1, 2 * tier), draw.randint(1, tier))
     if start is not None:
         closed_end = low is not None and draw.randint(0, 3) == 0
-        return sp.sympify(start) if closed_end else start + size
+        return sp.sympify(start, strict=True) if closed_end else start + size
     if high is not None:
         return high - size
     return _with_sign(symbol, size, draw, tier)

@@ -94,8 +94,8 @@ def value_at(expression: sp.Expr, point: Point) -> arb:
 
 
 def _feature(index: sp.Expr, point: Point) -> int:
-    if index.is_Integer:
-        return int(index) - 1
+    if not index.is_Symbol:
+        return _integer(index, point) - 1
     if index not in point.features:
         raise InputError(f"no feature is given for the index {index}", where=str(index))
     return point.features[index]
@@ -112,8 +112,11 @@ def _entry(entry: sp.Indexed, point: Point) -> sp.Rational:
         raise InputError(f"no values for {entry.base}", where=str(entry))
     values = point.entries[entry.base]
     for index in entry.indices:
-        values = values[_feature(index, point)]
-    return sp.sympify(values)
+        position = _feature(index, point)
+        if not 0 <= position < len(values):
+            raise InputError(f"there is no feature {position + 1}", where=str(entry))
+        values = values[position]
+    return sp.sympify(values, strict=True)
 
 
 def _sum(node: SumOver, point: Point) -> arb:
@@ -142,7 +145,7 @@ def _exact_integer(value: arb) -> int | None:
 def _mean(node: Expectation, point: Point) -> arb:
     law = node.law
     if isinstance(law, TokenCounts):
-        shares = [value_at(sp.sympify(p), point) for p in point.entries[law.probabilities]]
+        shares = [value_at(sp.sympify(p, strict=True), point) for p in point.entries[law.probabilities]]
     elif isinstance(law, Multinomial):
         shares = [value_at(probability, point) for _, probability in law.cells]
     else:

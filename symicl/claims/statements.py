@@ -148,7 +148,7 @@ def _names(system: System) -> dict[str, sp.Expr]:
 def _expression(system: System, given: sp.Expr | str) -> sp.Expr:
     if isinstance(given, str):
         given = parse_expression(given, _names(system), expectation=multinomial_mean)
-    return sp.sympify(given)
+    return sp.sympify(given, strict=True)
 
 
 def _condition(system: System, text: str) -> Condition:

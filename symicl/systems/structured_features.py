@@ -106,7 +106,7 @@ def structured_features(
 
 def feature_class(name: str, size: sp.Expr, probability: sp.Expr) -> FeatureClass:
     """``size`` exchangeable features, each drawn with the given probability."""
-    return FeatureClass(name, sp.sympify(size), ((PROBABILITIES, sp.sympify(probability)),))
+    return FeatureClass(name, sp.sympify(size, strict=True), ((PROBABILITIES, sp.sympify(probability, strict=True)),))
 
 
 def from_probabilities(
