@@ -10,46 +10,75 @@ from symicl.claims.loader import load_claims, load_papers, load_system
 from symicl.claims.statements import (
     always,
     at_start,
+    between,
     conserved,
     equal,
     first_step,
     infimum,
     nonnegative,
     nonpositive,
+    norm_at_most,
+    rate,
     simplex,
     sooner,
     update,
 )
-from symicl.derive import Update, derive
+from symicl.derive import Update, derive, hessian
+from symicl.descent import Descent, Rule, process_of
 from symicl.errors import BudgetError, DerivationError, InputError, SymiclError, UndecidedError
 from symicl.evaluate import compile_expressions, value_of
 from symicl.expectation import Expectation, Multinomial, RandomTask, TokenCounts, multinomial_mean
+from symicl.gaussian import Gaussian, Joint, Unspecified, averaged, centred, stein
 from symicl.grammar import Condition, exact, format_expression, parse_condition, parse_expression, parse_value
-from symicl.indices import SumOver, partial
-from symicl.iterate import LOSS, Row, Run, Trajectory, iterate
+from symicl.indices import Index, SumOver, partial
+from symicl.iterate import Row, Run, Trajectory, iterate
+from symicl.notation import fold, unfold
+from symicl.process import LOSS
 from symicl.reduce import Recurrence, commutation_defects, reduce_system
 from symicl.symmetry import State, SymmetricSystem, restrict
-from symicl.systems.base import Coordinate, FeatureClass, FeatureSet, Parameter, StateNames, System, SystemFamily
+from symicl.systems.base import (
+    Coordinate,
+    Definition,
+    FeatureClass,
+    FeatureSet,
+    IndexRange,
+    Parameter,
+    StateNames,
+    System,
+    SystemFamily,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Coordinate",
+    "Definition",
     "FeatureClass",
     "FeatureSet",
+    "IndexRange",
     "Parameter",
     "StateNames",
     "System",
     "SystemFamily",
+    "Index",
     "Expectation",
     "Multinomial",
     "RandomTask",
     "SumOver",
     "TokenCounts",
     "multinomial_mean",
+    "Gaussian",
+    "Joint",
+    "Unspecified",
+    "averaged",
+    "centred",
+    "stein",
     "partial",
     "Update",
     "derive",
+    "hessian",
+    "fold",
+    "unfold",
     "State",
     "SymmetricSystem",
     "restrict",
@@ -63,6 +92,9 @@ __all__ = [
     "compile_expressions",
     "value_of",
     "LOSS",
+    "Descent",
+    "Rule",
+    "process_of",
     "Row",
     "Run",
     "Trajectory",
@@ -73,6 +105,7 @@ __all__ = [
     "Verdict",
     "always",
     "at_start",
+    "between",
     "check",
     "claim",
     "conserved",
@@ -84,6 +117,8 @@ __all__ = [
     "load_system",
     "nonnegative",
     "nonpositive",
+    "norm_at_most",
+    "rate",
     "simplex",
     "sooner",
     "update",

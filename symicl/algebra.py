@@ -139,6 +139,8 @@ def field_of(expressions: Iterable[sp.Expr]) -> Field:
     shares: dict[tuple[sp.Expr, sp.Expr], int] = {}
     for expression in expressions:
         for atom in _walk(sp.sympify(expression, strict=True)):
+            if atom in (sp.zoo, sp.nan, sp.oo, -sp.oo):
+                raise DerivationError(f"{expression} is not finite", remedy="look for a division by zero")
             if not _is_exponential(atom):
                 found.add(atom)
                 continue

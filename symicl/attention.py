@@ -114,11 +114,13 @@ def _polynomial_form(body: sp.Expr, weights: sp.IndexedBase, features: Features)
         others = [feature for feature in features if feature != query]
         here = [ATTENTION[feature, query] for feature in own + others]
         entries += here
-        for node in body.atoms(SumOver):
+        for node in _outermost(body):
             part = _power_sum(node)
-            if part is None or part[0] != weights or set(node.excluded) != set(features):
+            if part is None:
+                known[node] = _weighted_sum(node, weights)
+            elif part[0] != weights or set(node.excluded) != set(features):
                 raise DerivationError(f"{node} is not a sum of powers of softmax weights")
-            if part[1].indices[1] == query:
+            elif part[1].indices[1] == query:
                 known[node] = _rest(part[2], here, query, node.size, len(own))
         for exponential in body.atoms(sp.exp):
             entry = exponential.args[0]
@@ -127,6 +129,27 @@ def _polynomial_form(body: sp.Expr, weights: sp.IndexedBase, features: Features)
     replaced = body.xreplace(known)
     sums = sorted(replaced.atoms(SumOver), key=sp.default_sort_key)
     return _arranged_parts(replaced, [sums, *([entry] for entry in reversed(entries))])
+
+
+def _outermost(expression: sp.Expr) -> list[SumOver]:
+    """The sums that are in no other sum."""
+    nodes = expression.atoms(SumOver)
+    inner: set[sp.Basic] = set().union(*(node.body.atoms(SumOver) for node in nodes))
+    return sorted(nodes - inner, key=sp.default_sort_key)
+
+
+def _weighted_sum(node: SumOver, weights: sp.IndexedBase) -> sp.Expr:
+    """The sum with ``a[m, k]`` for ``weights[m] exp(S[m, k])``; other factors, such as a kernel's, stay."""
+    known: dict[sp.Expr, sp.Expr] = {}
+    for exponential in node.body.atoms(sp.exp):
+        times, entry = exponential.args[0].as_coeff_Mul()
+        if not (isinstance(entry, sp.Indexed) and len(entry.indices) == 2 and times.is_Integer):
+            raise DerivationError(f"{exponential} is no power of a softmax weight")
+        known[exponential] = (ATTENTION[entry.indices] / weights[entry.indices[0]]) ** times
+    found = node.rebuild(lambda body: body.xreplace(known))
+    if found.has(weights):
+        raise DerivationError(f"{node} is not a sum over softmax weights")
+    return found
 
 
 def _rest(power: int, here: Sequence[sp.Expr], query: sp.Symbol, size: sp.Expr, own: int) -> sp.Expr:

@@ -18,8 +18,12 @@ import click
 import symicl
 from symicl.commands.catalog import derive_command, latex_command, list_command
 from symicl.commands.check import check_command
+from symicl.commands.constants import constants_command
 from symicl.commands.doctor import doctor_command
+from symicl.commands.margin import margin_command
+from symicl.commands.mixture import mixture_command
 from symicl.commands.options import examples, json_option
+from symicl.commands.phases import phases_command
 from symicl.commands.simulate import simulate_command
 from symicl.commands.trace import trace_command
 from symicl.errors import InputError, SymiclError
@@ -122,7 +126,11 @@ for _command in (
     derive_command,
     check_command,
     trace_command,
+    phases_command,
     simulate_command,
+    constants_command,
+    mixture_command,
+    margin_command,
     latex_command,
     doctor_command,
 ):

@@ -146,6 +146,7 @@ class _Writer:
         self.arithmetic = arithmetic
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {"exp": arithmetic.exp, "log": arithmetic.log, "sqrt": arithmetic.sqrt}
+        self.scope |= {"least": arithmetic.least, "greatest": arithmetic.greatest}
         self.names: dict[sp.Symbol, str] = {}
         self.constants: dict[sp.Rational, str] = {}
         self.fresh = 0
@@ -212,6 +213,8 @@ class _Writer:
             return self.constant(expression)
         if expression.is_Symbol:
             return self.names[expression]
+        if expression is sp.E:
+            return f"exp({self.constant(sp.S.One)})"
         if isinstance(expression, sp.Add):
             return self.sum(expression.args)
         if isinstance(expression, sp.Mul):
@@ -221,6 +224,9 @@ class _Writer:
         for kind, code in ((sp.exp, "exp"), (sp.log, "log"), (sp.Abs, "abs")):
             if isinstance(expression, kind):
                 return f"{code}({self.write(expression.args[0])})"
+        for kind, code in ((sp.Min, "least"), (sp.Max, "greatest")):
+            if isinstance(expression, kind):
+                return f"{code}([{', '.join(map(self.write, expression.args))}])"
         raise DerivationError(f"no code for {expression.func.__name__}", where=str(expression))
 
     def sum(self, terms: Iterable[sp.Expr]) -> str:

@@ -20,7 +20,17 @@ from symicl.indices import SumOver, partial, resolve
 
 
 class Law(sp.Basic):
-    """What is random in an :class:`Expectation`. ``variables`` are bound in its body."""
+    """What is random in an :class:`Expectation`. ``variables`` are bound in its body.
+
+    ``certain`` says that it is a law at all values of what is free in it, so that its means keep signs.
+    """
+
+    certain: bool = False
+
+    @property
+    def places(self) -> frozenset[sp.Symbol]:
+        """The indices that stand for any in the law's own expressions, and are bound there."""
+        return frozenset()
 
     @property
     def variables(self) -> frozenset[sp.Basic]:
@@ -87,6 +97,10 @@ class Multinomial(Law):
     @property
     def variables(self) -> frozenset[sp.Basic]:
         return frozenset(total for total, _ in self.cells)
+
+    def _sympystr(self, printer: Any) -> str:
+        totals, odds = zip(*((total, printer._print(share)) for total, share in self.cells), strict=True)
+        return f"{', '.join(map(str, totals))} ~ Multinomial({printer._print(self.trials)}, {', '.join(odds)})"
 
 
 class Expectation(sp.Expr):
@@ -232,7 +246,7 @@ def bound_in(expression: sp.Expr) -> set[sp.Basic]:
     """What sums and expectations in an expression bind."""
     bound: set[sp.Basic] = {node.index for node in expression.atoms(SumOver)}
     for law in laws_in(expression):
-        bound |= set(law.variables) if isinstance(law, Multinomial) else set()
+        bound |= (set(law.variables) if isinstance(law, Multinomial) else set()) | law.places
     return bound
 
 

@@ -13,35 +13,29 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from symicl.arithmetic import MAX_DPS, Arithmetic, Guarantee, Number, arithmetic, check_dps
-from symicl.errors import DerivationError, InputError, SymiclError, UndecidedError
-from symicl.evaluate import compile_expressions
-from symicl.expectation import Expectation
+from symicl.arithmetic import EXACT_DIGITS, MAX_DPS, Arithmetic, Guarantee, Number, arithmetic, check_dps
+from symicl.errors import InputError, UndecidedError
 from symicl.grammar import Condition
+from symicl.process import Process, Reduced
 from symicl.reduce import Recurrence
-
-LOSS = sp.Symbol("loss", real=True)
-"""The name of the loss in conditions."""
 
 GUARD_DIGITS = 20
 STRETCH = 64
 """Steps between looks at the clock and at whether the run was cancelled."""
 
 PROGRESS_STEPS = 4096
-EXACT_TRIALS = 200
-"""The longest prompt for which the first step is also taken in rationals."""
-
 DEFAULT_MAX_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
 class Row:
-    """States and loss at one step, as numbers of the arithmetic; ``digits`` as in :class:`Trajectory`."""
+    """States, loss and prediction at one step, as numbers of the arithmetic; ``digits`` as in :class:`Trajectory`."""
 
     step: int
     states: tuple[Number, ...]
     loss: Number
     digits: int | None
+    prediction: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +97,7 @@ class Trajectory:
     arithmetic bounds no error; ``working_dps`` the precision it took.
     """
 
-    recurrence: Recurrence
+    process: Process
     run: Run
     arithmetic: Arithmetic
     step: int
@@ -119,21 +113,21 @@ class Trajectory:
 
     def state(self, name: str) -> Number:
         """The value of a state by name. Raises ``InputError`` for an unknown one."""
-        names = [str(symbol) for symbol in self.recurrence.states]
+        names = [str(symbol) for symbol in self.process.states]
         if name not in names:
             raise InputError(f"there is no state {name}", where=name, remedy=f"the states are {', '.join(names)}")
         return self.states[names.index(name)]
 
 
 def iterate(
-    recurrence: Recurrence,
+    process: Process | Recurrence,
     run: Run,
     number_type: Arithmetic | str = "ball",
     *,
     on_row: Callable[[Row], None] | None = None,
     on_progress: Callable[[int, Sequence[Number]], None] | None = None,
 ) -> Trajectory:
-    """Step the recurrence from its start, at exact parameters.
+    """Step a process, or the recurrence of a system, from its start, at exact parameters.
 
     ``on_row`` receives every step from 0 on, in order and once each; ``on_progress`` the coordinates now and then.
     Raises ``DerivationError`` for parameters without a value and ``UndecidedError`` when a condition stays undecided up
@@ -141,12 +135,13 @@ def iterate(
     say so.
     """
     chosen = arithmetic(number_type) if isinstance(number_type, str) else number_type
+    stepped = Reduced(process) if isinstance(process, Recurrence) else process
     deadline = None if run.timeout is None else time.monotonic() + run.timeout
     dps = min(run.dps + GUARD_DIGITS, run.ceiling)
     reporter = _Reporter(on_row)
     while True:
         last = dps >= run.ceiling or chosen.guarantee is not Guarantee.CERTIFIED or chosen.name == "rational"
-        loop = _Loop(recurrence, run, chosen, dps, deadline, reporter, on_progress)
+        loop = _Loop(stepped, run, chosen, dps, deadline, reporter, on_progress)
         try:
             with chosen.working(dps):
                 result = loop.run_to_end(demand=not last)
@@ -183,7 +178,7 @@ class _Loop:
 
     def __init__(
         self,
-        recurrence: Recurrence,
+        process: Process,
         run: Run,
         chosen: Arithmetic,
         dps: int,
@@ -191,14 +186,14 @@ class _Loop:
         reporter: _Reporter,
         on_progress: Callable[[int, Sequence[Number]], None] | None,
     ) -> None:
-        self.recurrence, self.run, self.arithmetic, self.dps = recurrence, run, chosen, dps
+        self.process, self.run, self.arithmetic, self.dps = process, run, chosen, dps
         self.deadline, self.reporter, self.on_progress = deadline, reporter, on_progress
         self.deficit = 0
 
     def run_to_end(self, *, demand: bool) -> Trajectory | None:
         """The trajectory, or None when ``demand`` is set and too few digits survive (``deficit`` says how many)."""
         self._compile()
-        step, point = 0, tuple(map(self._number, self.start()))
+        step, point = 0, tuple(map(self._number, self.code.start()))
         end = min(n for n in (self.run.steps, self.run.max_steps) if n is not None)
         while True:
             if not self._survey(step, point, demand):
@@ -250,74 +245,32 @@ class _Loop:
         return self.holds(*self.advance(*point)[len(point) :])
 
     def _compile(self) -> None:
-        r, symbol = self.recurrence, self.recurrence.symmetric.system.step_size
-        eta = {symbol: self.run.eta}
-        steps = [y + u.xreplace(eta) for y, u in zip(r.coordinates, r.updates, strict=True)]
-        # One function steps and, where a run waits for a condition, gives both sides of it at the step's start.
-        self.advance = self._code([*steps, *self._sides()], r.coordinates)
-        self.start = self._code(r.start, ())
-        self.read = self._code(r.lift, r.coordinates)
-        self.read_loss = self._code([r.loss], r.coordinates)
+        self.code = self.process.code(self.run.eta, self.run.until, self.arithmetic, self.dps)
+        self.advance = self.code.advance
         self.holds = None if self.run.until is None else self._comparison(self.run.until.relation)
-
-    def _sides(self) -> list[sp.Expr]:
-        """Both sides of the condition, in the coordinates."""
-        if self.run.until is None:
-            return []
-        meaning = dict(zip(self.recurrence.states, self.recurrence.lift, strict=True)) | {LOSS: self.recurrence.loss}
-        return [side.xreplace(meaning) for side in (self.run.until.left, self.run.until.right)]
 
     def _comparison(self, relation: str) -> Callable[[Number, Number], bool]:
         compare = self.arithmetic.less_equal if "=" in relation else self.arithmetic.less
         return compare if relation[0] == "<" else lambda left, right: compare(right, left)
 
-    def _code(
-        self, expressions: Sequence[sp.Expr], arguments: Sequence[sp.Symbol]
-    ) -> Callable[..., tuple[Number, ...]]:
-        return compile_expressions(expressions, arguments, self.arithmetic, self.dps)
-
     def _number(self, value: Number) -> Number:
         return self.arithmetic.number(value) if isinstance(value, int) else value
 
     def _row(self, step: int, point: tuple[Number, ...]) -> Row:
-        states = list(map(self._number, self.read(*point)))
-        loss = self._loss(point)
+        states = list(map(self._number, self.code.read(*point)))
+        loss = self.code.loss(*point)
+        loss = None if loss is None else self._number(loss)
         if step == 1 and self.arithmetic.guarantee is Guarantee.CERTIFIED:
             zero = self._number(0)
-            states = [zero if known == 0 else state for state, known in zip(states, self._exact_first(), strict=True)]
-        return Row(step, tuple(states), loss, self._digits([*states] if loss is None else [*states, loss]))
-
-    def _loss(self, point: tuple[Number, ...]) -> Number:
-        """The loss; after a step from zero it is irrational, and rational arithmetic has none to give."""
-        try:
-            return self._number(self.read_loss(*point)[0])
-        except DerivationError:
-            if self.arithmetic.name == "rational":
-                return None
-            raise
-
-    def _exact_first(self) -> tuple[Number, ...]:
-        """The states after one step as exact rationals where that is cheap, else a nonzero stand-in for each.
-
-        A score that does not move in the first step has a ball around zero at every precision; only this tells that it
-        is zero.
-        """
-        r, exact = self.recurrence, arithmetic("rational")
-        if any(node.law.trials > EXACT_TRIALS for update in r.updates for node in update.atoms(Expectation)):
-            return (1,) * len(r.states)
-        eta = {r.symmetric.system.step_size: self.run.eta}
-        steps = [y + u.xreplace(eta) for y, u in zip(r.coordinates, r.updates, strict=True)]
-        try:
-            start = compile_expressions(r.start, (), exact, self.dps)()
-            point = compile_expressions(steps, r.coordinates, exact, self.dps)(*map(exact.number, start))
-            return compile_expressions(r.lift, r.coordinates, exact, self.dps)(*point)
-        except SymiclError:
-            return (1,) * len(r.states)
+            states = [zero if known == 0 else state for state, known in zip(states, self.code.first(), strict=True)]
+        digits = self._digits([*states] if loss is None else [*states, loss])
+        return Row(step, tuple(states), loss, digits, self.code.prediction(*point))
 
     def _digits(self, values: Sequence[Number]) -> int | None:
         known = [self.arithmetic.relative_digits(value) for value in values if not _is_exact_zero(value)]
         certain = [digits for digits in known if digits is not None]
-        return min(certain) if certain else None
+        exact = EXACT_DIGITS if self.arithmetic.guarantee is Guarantee.CERTIFIED else None
+        return min(certain, default=exact)
 
     def _precise(self, row: Row) -> bool:
         self.deficit = max(0, self.run.dps - row.digits) if row.digits is not None else 0
@@ -349,7 +302,7 @@ class _Loop:
         if demand and not self._precise(row) and outcome == "reached":
             return None
         return Trajectory(
-            self.recurrence, self.run, self.arithmetic, step, row.states, row.loss, row.digits, self.dps, outcome
+            self.process, self.run, self.arithmetic, step, row.states, row.loss, row.digits, self.dps, outcome
         )
 
 

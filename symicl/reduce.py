@@ -16,7 +16,7 @@ import sympy as sp
 from symicl.algebra import Field, Polynomial, Ratio, factored, field_of, nullspace
 from symicl.expectation import Law, integrands, mean
 from symicl.indices import partial
-from symicl.symmetry import SymmetricSystem, restrict
+from symicl.symmetry import SymmetricSystem, restrict, sharing
 from symicl.systems.base import System
 
 Vector = tuple[sp.Expr, ...]
@@ -67,8 +67,7 @@ def reduce_symmetric(symmetric: SymmetricSystem) -> Recurrence:
         shifted.update({state: _affine(row, own) for state, row in zip(piece.states, piece.shifted, strict=True)})
         coordinates += own
         readings += piece.readings
-    updates = {state.symbol: state.update for state in symmetric.states}
-    increments = tuple(on_coordinates(_linear(reading, updates), shifted) for reading in readings)
+    increments = tuple(_increment(symmetric, reading, shifted) for reading in readings)
     starts = {state.symbol: state.coordinate.start for state in symmetric.states}
     return Recurrence(
         symmetric=symmetric,
@@ -80,6 +79,25 @@ def reduce_symmetric(symmetric: SymmetricSystem) -> Recurrence:
         conserved=tuple(form for piece in pieces for form in piece.conserved),
         start=tuple(reading.xreplace(starts) for reading in readings),
     )
+
+
+def _increment(symmetric: SymmetricSystem, reading: sp.Expr, shifted: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """What one step adds to a linear form in the states, as a function of the coordinates.
+
+    Where updates are combinations of the descents of several queries, these stay apart: over a common denominator they
+    would be many times as long.
+    """
+    symbols = [state.symbol for state in symmetric.states]
+    if symmetric.carry is None:
+        updates = {state.symbol: state.update for state in symmetric.states}
+        return on_coordinates(_linear(reading, updates), shifted)
+    weights = [partial(reading, symbol) for symbol in symbols]
+    columns = zip(*symmetric.carry, strict=True)
+    mixed = [factored(sp.Add(*(w * c for w, c in zip(weights, column, strict=True)))) for column in columns]
+    total = sp.S.Zero
+    for group in sharing(symmetric.slopes, symbols):
+        total += on_coordinates(sp.Add(*(mixed[j] * symmetric.slopes[j] for j in group)), shifted)
+    return total
 
 
 def commutation_defects(recurrence: Recurrence) -> Vector:
@@ -147,11 +165,11 @@ def _affine(row: Vector, coordinates: Sequence[sp.Symbol]) -> sp.Expr:
 def _reduce_block(symmetric: SymmetricSystem, block: list[int]) -> _Block:
     states = tuple(symmetric.states[i].symbol for i in block)
     per_step = {symmetric.system.step_size: sp.S.One}
-    updates = [symmetric.states[i].update.xreplace(per_step) for i in block]
+    descents = [symmetric.slopes[i].xreplace(per_step) for i in block]
     starts = [symmetric.states[i].coordinate.start for i in block]
-    constants = _dependencies(updates, states)
+    constants = _constants(symmetric, block, descents, states)
     terms = [term for term in sp.Add.make_args(symmetric.loss) if term.free_symbols & set(states)]
-    shifts = _invariances([*updates, *terms], states)
+    shifts = _invariances([*descents, *terms], states)
     rows = _independent(constants, nullspace(shifts, len(states)), len(states))
     matrix = sp.Matrix(rows)
     inverse = matrix.inv().applyfunc(factored)
@@ -163,6 +181,36 @@ def _reduce_block(symmetric: SymmetricSystem, block: list[int]) -> _Block:
     )
     forms = [sp.Add(*(c * s for c, s in zip(row, states, strict=True))) for row in rows]
     return _Block(states, tuple(forms[kept:]), tuple(forms[:kept]), lift, _shift(lift, shifts))
+
+
+def _constants(
+    symmetric: SymmetricSystem, block: list[int], descents: list[sp.Expr], states: tuple[sp.Symbol, ...]
+) -> list[list[sp.Expr]]:
+    """A basis of the linear forms in the block's states that no step changes.
+
+    With updates ``P u`` these are the w for which ``P' w`` annihilates the descents u, and that is a combination of a
+    basis of their linear dependencies. Descents are compared in groups that share states: others share no dependency.
+    """
+    if symmetric.carry is None:
+        return _dependencies(descents, states)
+    size = len(block)
+    known: list[list[sp.Expr]] = []
+    for group in sharing(descents, states):
+        for row in _dependencies([descents[i] for i in group], states):
+            entries = dict(zip(group, row, strict=True))
+            known.append([entries.get(i, sp.S.Zero) for i in range(size)])
+    rows = [
+        [*(symmetric.carry[i][j] for i in block), *(-row[position] for row in known)]
+        for position, j in enumerate(block)
+    ]
+    found = nullspace(rows, size + len(known))
+    return [_first_one(row[:size]) for row in found if any(entry != 0 for entry in row[:size])]
+
+
+def _first_one(row: list[sp.Expr]) -> list[sp.Expr]:
+    """The row divided by its first entry that is not zero."""
+    first = next(entry for entry in row if entry != 0)
+    return [factored(entry / first) for entry in row]
 
 
 def _independent(first: list[list[sp.Expr]], candidates: list[list[sp.Expr]], size: int) -> list[list[sp.Expr]]:

@@ -41,8 +41,10 @@ def state_of_scores(system: System) -> dict[tuple[int, int], sp.Symbol]:
 
 
 def _class_names(system: System, data: PromptData) -> list[str]:
-    """The class of each feature: the first one of its probability that has room left."""
+    """The class of each feature: as the data say, else the first one of its probability that has room left."""
     assert system.features is not None
+    if data.classes:
+        return list(data.classes)
     room = {group.name: int(group.size) for group in system.features.classes}
     chances = {group.name: group.values[0][1] for group in system.features.classes}
     names: list[str] = []

@@ -8,12 +8,15 @@ the positive axis (Sturm).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 from flint import fmpq
 
 from symicl.algebra import Polynomial, field_of
 from symicl.errors import SymiclError
-from symicl.expectation import Law, Multinomial, TokenCounts, free_indices, resolved_integrands
+from symicl.expectation import Expectation, Law, Multinomial, TokenCounts, free_indices, resolved_integrands
+from symicl.gaussian import Joint
 from symicl.indices import SumOver
 from symicl.systems.base import System
 
@@ -47,7 +50,7 @@ def _is_a_law(system: System, law: Law) -> bool:
         return law.probabilities in system.simplices
     if isinstance(law, Multinomial) and law.trials.is_integer and law.trials.is_nonnegative:
         return all(_factor_signs(system, probability) is not None for _, probability in law.cells)
-    return False
+    return all(_is_a_law(system, each) for each in law.laws) if isinstance(law, Joint) else law.certain
 
 
 def _factor_signs(system: System, expression: sp.Expr) -> list[tuple[str, str]] | None:
@@ -153,6 +156,36 @@ def _shifted(system: System, factor: sp.Expr) -> tuple[sp.Expr, str]:
     return factor.xreplace(replacement), shown
 
 
+def manifest(system: System, expression: sp.Expr) -> list[tuple[str, str]] | None:
+    """Why an expression is >= 0 as it is written, part by part; None where that does not show.
+
+    Sums (over terms or indices) and products of parts that are >= 0, even powers of what is real, exponentials, and
+    factors in symbols alone with a certificate of their own.
+    """
+    if isinstance(expression, sp.Add | sp.Mul):
+        parts = [manifest(system, part) for part in expression.args]
+        if all(part is not None for part in parts):
+            return [line for part in parts for line in part or ()]
+    elif isinstance(expression, SumOver):
+        index, body = expression.opened()
+        others = tuple(each for each in system.parameters if each.symbol != index)  # the name may be a parameter's
+        return manifest(replace(system, parameters=others), body)
+    elif isinstance(expression, Expectation):
+        return manifest(system, expression.body) if _is_a_law(system, expression.law) else None
+    elif _is_square(expression):
+        return [(str(expression.as_base_exp()[0]), "even power")]
+    elif isinstance(expression, sp.Pow) and expression.exp.is_Integer:
+        return manifest(system, expression.base)
+    if expression.is_Rational:
+        return [] if expression >= 0 else None
+    if _is_nonnegative(expression):
+        return [(str(expression), "nonnegative by its kind")]
+    if expression.has(sp.Indexed, SumOver, sp.exp, sp.Float, sp.I):
+        return None
+    found = _factor_signs(system, expression)
+    return None if found is None else found
+
+
 def nonzero(system: System, expression: sp.Expr) -> bool:
     """Whether an expression is certainly different from 0 over its whole range."""
     shifted, _ = _shifted(system, expression)
@@ -174,7 +207,7 @@ def _is_real(expression: sp.Expr) -> bool:
     """Whether an expression is certainly a real number wherever its symbols have values in their range."""
     if isinstance(expression, sp.Add | sp.Mul):
         return all(map(_is_real, expression.args))
-    if isinstance(expression, sp.Indexed):
+    if isinstance(expression, sp.Indexed | sp.KroneckerDelta):
         return True
     if isinstance(expression, SumOver):
         return _is_real(expression.body)
@@ -198,6 +231,8 @@ def _is_nonnegative(atom: sp.Expr) -> bool:
     """Whether a generator of the field cannot be negative."""
     if isinstance(atom, sp.exp):
         return _is_real(atom.args[0])
+    if isinstance(atom, sp.KroneckerDelta):
+        return True
     if isinstance(atom, SumOver):
         return all(_is_nonnegative(factor) or _is_square(factor) for factor in sp.Mul.make_args(atom.body))
     if isinstance(atom, sp.Indexed):

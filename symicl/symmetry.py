@@ -7,14 +7,14 @@ multiplicities, and the counts of tokens into a multinomial law of a few cell to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sympy as sp
 
 from symicl.algebra import factored, field_of, identically_zero
-from symicl.derive import derive, distinct_features, patterns
+from symicl.derive import distinct_features, patterns, refuse_placed, slopes
 from symicl.errors import DerivationError, InputError
 from symicl.expectation import Expectation, Law, Multinomial, TokenCounts, exchangeable_moment, integrands, mean
 from symicl.indices import SumOver, resolve
@@ -53,13 +53,22 @@ class State:
     update: sp.Expr
 
 
+Matrix = tuple[tuple[sp.Expr, ...], ...]
+
+
 @dataclass(frozen=True)
 class SymmetricSystem:
-    """A system restricted to the states its symmetry preserves."""
+    """A system restricted to the states its symmetry preserves.
+
+    ``slopes`` are ``-step_size * d objective / d entry`` on each orbit; ``carry`` is the matrix that makes updates of
+    them, None for the identity.
+    """
 
     system: System
     states: tuple[State, ...]
     loss: sp.Expr
+    slopes: tuple[sp.Expr, ...]
+    carry: Matrix | None = None
 
 
 @lru_cache(maxsize=64)
@@ -68,14 +77,92 @@ def restrict(system: System) -> SymmetricSystem:
 
     Raises ``DerivationError`` when the features are not in classes, or when the updates leave the system's own states.
     """
-    updates = {update.variable: update.expression for update in derive(system)}
+    found = orbits(system)
+    each = {item.variable: item.expression for item in slopes(system)}
+    descents = tuple(_on_classes(system, each[o.variable], o.placement) for o in found)
+    carry = None if system.gram is None else carry_matrix(system)
+    updates = descents if carry is None else _carried(found, descents, carry)
     states = tuple(
-        State(o.symbol, o.coordinate, o.label, o.members, _on_classes(system, updates[o.variable], o.placement))
-        for o in orbits(system)
+        State(o.symbol, o.coordinate, o.label, o.members, update) for o, update in zip(found, updates, strict=True)
     )
     placed = system.features.placed if system.features else ()
     loss = _loss_on_classes(system, resolve(system.loss, distinct_features(system, sp.S.Zero)), placed)
-    return SymmetricSystem(system, states, loss)
+    return SymmetricSystem(system, states, loss, descents, carry)
+
+
+def _carried(found: Sequence[Orbit], descents: Sequence[sp.Expr], carry: Matrix) -> list[sp.Expr]:
+    """The updates: each row of the matrix applied to the descents, those that share states over one denominator."""
+    groups = sharing(descents, [orbit.symbol for orbit in found])
+    return [sp.Add(*(_joined([row[j] * descents[j] for j in group]) for group in groups)) for row in carry]
+
+
+def _joined(terms: Sequence[sp.Expr]) -> sp.Expr:
+    plain, merged = integrands(sp.Add(*terms))
+    return factored(plain) + sp.Add(*(mean(factored(body), law) for law, body in merged.items()))
+
+
+def sharing(expressions: Sequence[sp.Expr], states: Sequence[sp.Symbol]) -> list[list[int]]:
+    """Positions of the expressions in groups, such that expressions of different groups have no state in common."""
+    groups: list[tuple[set[sp.Basic], list[int]]] = []
+    for position, expression in enumerate(expressions):
+        own = expression.free_symbols & set(states)
+        joined = [group for group in groups if group[0] & own]
+        rest = [group for group in groups if not group[0] & own]
+        groups = [*rest, (own.union(*(g[0] for g in joined)), [i for g in joined for i in g[1]] + [position])]
+    return [sorted(members) for _, members in groups]
+
+
+def carry_matrix(system: System) -> Matrix:
+    """How the descent of each orbit moves each other: ``sum of gram(n, m) gram(l, k)`` over its entries (m, l).
+
+    Rows and columns are in the order of :func:`orbits`. Exact; raises ``DerivationError`` as :func:`carried` does.
+    """
+    refuse_placed(system)
+    found = orbits(system)
+    return tuple(tuple(_carry(system, into, out) for out in found) for into in found)
+
+
+def _carry(system: System, into: Orbit, out: Orbit) -> sp.Expr:
+    """The sum over the entries of the orbit ``out`` of what one of them gives to the representative of ``into``."""
+    if not (isinstance(into.variable, sp.Indexed) and isinstance(out.variable, sp.Indexed)):
+        return sp.Integer(int(into.variable == out.variable))
+    if into.variable.base != out.variable.base:
+        return sp.S.Zero
+    assert system.features is not None and system.gram is not None
+    weight = sp.Mul(*map(system.gram, into.variable.indices, (_other(i) for i in out.variable.indices)))
+    places = [(_other(feature), name) for feature, name in out.placement]
+    return factored(sp.Add(*_over_places(system, weight, into.placement, places, ())))
+
+
+def _other(index: sp.Symbol) -> sp.Symbol:
+    """A name for a feature that runs over an orbit, beside the features of another entry."""
+    return sp.Symbol(f"_other_{index}", integer=True, positive=True)
+
+
+def _over_places(
+    system: System,
+    weight: sp.Expr,
+    known: Placement,
+    places: Sequence[tuple[sp.Symbol, str]],
+    taken: tuple[sp.Symbol, ...],
+) -> Iterator[sp.Expr]:
+    """The weight, times the number of choices, for every way to put features into their classes.
+
+    Each goes onto a known feature that is not ``taken`` (the features of one entry are distinct) or onto a further one.
+    """
+    if not places:
+        yield _instantiate(system, resolve(weight, tuple(feature for feature, _ in known)), known, None)
+        return
+    assert system.features is not None
+    (feature, name), rest = places[0], places[1:]
+    for other, group in known:
+        if group == name and other not in taken:
+            yield from _over_places(system, weight.xreplace({feature: other}), known, rest, (*taken, other))
+    room = remaining(system.features.named(name), known)
+    if room != 0:
+        further = (*known, (feature, name))
+        for value in _over_places(system, weight, further, rest, (*taken, feature)):
+            yield room * value
 
 
 @lru_cache(maxsize=64)
@@ -264,6 +351,10 @@ def _entry_value(system: System, entry: sp.Indexed, placement: Placement, prompt
         return entry_symbol(system, entry, placement)
     assert system.features is not None
     classes = dict(placement)
+    for pair in system.features.pairs:
+        if pair.base == entry.base:
+            first, second = entry.indices
+            return pair.value(classes[first], classes[second], same=first == second)
     for base, value in system.features.named(classes[entry.indices[0]]).values:
         if base == entry.base:
             return value

@@ -24,10 +24,12 @@ from symicl.derive import Update, derive
 from symicl.evaluate import compile_expressions
 from symicl.expectation import TokenCounts, laws_in
 from symicl.grammar import exact
+from symicl.indices import range_of
 from symicl.iterate import Run, Trajectory, iterate
 from symicl.reduce import Recurrence, commutation_defects, reduce_system
 from symicl.scores import state_of_scores
 from symicl.simulate import Array, Experiment, count_vectors, simulate
+from symicl.simulate.tasks import experiment_of
 from symicl.systems.base import Parameter, System, SystemFamily
 from symicl.systems.structured_features import PromptData
 
@@ -101,39 +103,60 @@ def states(draw: st.DrawFn, system: System, *, size: int = 3) -> dict[sp.Symbol,
 def points(draw: st.DrawFn, system: System, *, max_features: int = 3, spread: int = 2, size: int = 2) -> Point:
     """A point at which the objective and every update of a system have a value: parameters, features, entries.
 
-    Features that a symbolic system distinguishes get distinct positions. Entries are within ``size`` of zero, so that
-    exponentials stay of order one.
+    Features that a symbolic system distinguishes get distinct positions; indices over a named range any, equal ones
+    often, and such a range 1 to ``max_features`` members where its size is a symbol. Entries are within ``size`` of
+    zero, so that exponentials stay of order one.
     """
     symbols: dict[sp.Symbol, sp.Expr] = {system.step_size: draw(step_sizes())}
     symbols |= {p.symbol: draw(values_of(p, spread=spread, infinite=False)) for p in system.parameters}
     symbols |= {c.variable: draw(rationals(-size, size)) for c in system.coordinates if c.variable.is_Symbol}
     features = list(dict.fromkeys(feature for update in derive(system) for feature in update.features))
-    count, places = sp.S.Zero, dict[sp.Symbol, int]()
+    counts, places = dict[str, int](), dict[sp.Symbol, int]()
     if system.features is not None:
         count = system.features.size
         if count.is_Symbol:
             least = max(2, len(features), int(symbols[count]) - spread if count in symbols else 0)
             symbols[count] = count = sp.Integer(draw(st.integers(least, max(least, max_features))))
-        positions = draw(st.permutations(range(int(count))))
+        counts[""] = int(count)
+        positions = draw(st.permutations(range(counts[""])))
         places = dict(zip(features, positions, strict=False))
-    shapes = {entry.base: len(entry.indices) for entry in system.objective.atoms(sp.Indexed)}
-    shapes |= {c.variable.base: len(c.variable.indices) for c in system.coordinates if not c.variable.is_Symbol}
+    for each in system.ranges:
+        if each.size.is_Symbol and each.size not in symbols:
+            symbols[each.size] = sp.Integer(draw(st.integers(1, max_features)))
+        counts[each.name] = int(each.size.xreplace(symbols))
+    places |= {index: draw(st.integers(0, counts[range_of(index)] - 1)) for index in _typed_indices(system)}
+    known = system.objective.atoms(sp.Indexed) | {c.variable for c in system.coordinates if not c.variable.is_Symbol}
+    shapes = {
+        entry.base: tuple(counts[range_of(index)] for index in entry.indices) for entry in known - _counted(system)
+    }
     laws = [law for law in laws_in(system.objective) if isinstance(law, TokenCounts)]
-    shapes |= {law.probabilities: 1 for law in laws}
+    shapes |= {law.probabilities: (counts[""],) for law in laws}
     entries: dict[sp.IndexedBase, Any] = {}
-    for base in sorted(set(shapes) - {law.counts for law in laws}, key=str):
+    for base in sorted(shapes, key=str):
         if base in system.simplices:
-            entries[base] = draw(probability_vectors(min_size=int(count), max_size=int(count)))
+            entries[base] = draw(probability_vectors(min_size=counts[""], max_size=counts[""]))
         else:
-            entries[base] = draw(_tensors(shapes[base], int(count), rationals(0 if base.label.is_positive else -2, 2)))
+            entries[base] = draw(_tensors(shapes[base], rationals(0 if base.label.is_positive else -2, 2)))
     return Point(symbols, entries, places)
 
 
+def _typed_indices(system: System) -> list[sp.Symbol]:
+    """The indices over named ranges at which the updates of a system are given."""
+    variables = [update.variable for update in derive(system) if isinstance(update.variable, sp.Indexed)]
+    return list(dict.fromkeys(index for variable in variables for index in variable.indices if range_of(index)))
+
+
+def _counted(system: System) -> set[sp.Indexed]:
+    """The entries that stand for random counts of tokens."""
+    counts = {law.counts for law in laws_in(system.objective) if isinstance(law, TokenCounts)}
+    return {entry for entry in system.objective.atoms(sp.Indexed) if entry.base in counts}
+
+
 @st.composite
-def _tensors(draw: st.DrawFn, indices: int, size: int, entries: st.SearchStrategy[sp.Rational]) -> Any:
-    if indices == 0:
+def _tensors(draw: st.DrawFn, shape: tuple[int, ...], entries: st.SearchStrategy[sp.Rational]) -> Any:
+    if not shape:
         return draw(entries)
-    return tuple(draw(_tensors(indices - 1, size, entries)) for _ in range(size))
+    return tuple(draw(_tensors(shape[1:], entries)) for _ in range(shape[0]))
 
 
 # ------------------------------------------------------------------------------------------------ derivations
@@ -240,7 +263,7 @@ def assert_traces_agree(system: System, eta: object, steps: int, *, dps: int = 3
 
 
 def _values(result: Trajectory) -> dict[str, Number]:
-    return {**dict(zip(map(str, result.recurrence.states), result.states, strict=True)), "loss": result.loss}
+    return {**dict(zip(map(str, result.process.states), result.states, strict=True)), "loss": result.loss}
 
 
 def _exact_ball(value: Any) -> arb:
@@ -252,7 +275,7 @@ def _exact_ball(value: Any) -> arb:
 def simulation_of(system: System) -> Experiment:
     """The simulator's experiment for a system at numbers. Raises ``InputError`` where the system has no data for it."""
     data = system.data
-    return Experiment(np.array([float(p) for p in data.probabilities]), data.prompt_length, query=data.query)
+    return experiment_of(data)
 
 
 def _compare_with_simulation(
@@ -286,6 +309,8 @@ def _growth(recurrence: Recurrence, eta: sp.Rational, steps: int) -> float:
     J is the Jacobian of the increments by central differences of width 2**-19, good to nine digits or so: a norm
     needs one.
     """
+    if not recurrence.coordinates:  # nothing moves: a task with one value on all features
+        return 1.0
     updates = [update.xreplace({recurrence.symmetric.system.step_size: eta}) for update in recurrence.updates]
     compiled = compile_expressions(updates, recurrence.coordinates, ARITHMETICS["float64"], 15)
 

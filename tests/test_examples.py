@@ -60,4 +60,4 @@ def test_a_benchmark_runs(path: Path) -> None:
     """The benchmark prints its tables; how long things take is not tested."""
     done = run(path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("| --- |") >= 3
+    assert done.stdout.count("| --- |") >= 1

@@ -72,6 +72,46 @@ class TestReading:
         assert data.probabilities == tuple(sp.Rational(w, sum(weights)) for w in weights)
 
 
+class TestMatrices:
+    """A Gram matrix and a kernel arrive entry by entry; the features that may be exchanged are found with them."""
+
+    LAW = with_probabilities('["1/3", "1/3", "1/3"]')
+    TWINS = '[[1, "1/2", "1/5"], ["1/2", 1, "1/5"], ["1/5", "1/5", 2]]'
+
+    def test_linear_tasks_have_the_gram_matrix_as_kernel(self, folder: Path) -> None:
+        data = read(folder, self.LAW.replace('"orthonormal"', self.TWINS)).data
+        assert data.gram == data.kernel
+        assert data.gram[0][1] == sp.Rational(1, 2)
+
+    def test_identity_kernel_on_correlated_features(self, folder: Path) -> None:
+        text = self.LAW.replace('"orthonormal"', self.TWINS).replace('"linear"', '"identity"')
+        data = read(folder, text).data
+        assert data.kernel is None
+        assert data.gram is not None
+
+    def test_features_are_exchanged_where_the_matrices_allow_it(self, folder: Path) -> None:
+        system = read(folder, self.LAW.replace('"orthonormal"', self.TWINS).replace("= 6", '= "inf"'))
+        assert system.data.classes == ("1", "1", "3")
+        assert len(restrict(system).states) == 5
+        unlike = self.TWINS.replace('"1/5", "1/5", 2', '"1/5", 0, 2').replace('1, "1/5"],', "1, 0],", 1)
+        system = read(folder, self.LAW.replace('"orthonormal"', unlike).replace("= 6", '= "inf"'))
+        assert system.data.classes == ("1", "2", "3")
+
+    def test_values_that_no_task_tells_apart(self, folder: Path) -> None:
+        """A gap of zero is a warning that names the features; a semidefinite kernel without one is none."""
+        two_values = "[[1, 1, -1], [1, 1, -1], [-1, -1, 1]]"
+        (warning,) = read(folder, self.LAW.replace('"linear"', two_values)).warnings
+        assert "features 0, 1 (from 0) cannot be told apart" in warning
+        mixture = '[[1, 0, "1/2"], [0, 1, "1/2"], ["1/2", "1/2", "1/2"]]'
+        assert read(folder, self.LAW.replace('"linear"', mixture)).warnings == ()
+
+    def test_one_vector_with_two_values(self, folder: Path) -> None:
+        gram = "[[1, 1, 0], [1, 1, 0], [0, 0, 1]]"
+        text = self.LAW.replace('"orthonormal"', gram).replace('"linear"', '"identity"')
+        (warning,) = read(folder, text).warnings
+        assert "features 0, 1 (from 0) are one vector" in warning
+
+
 class TestRefusals:
     """What is wrong is named: the entry, the problem and the way to write it."""
 
@@ -122,18 +162,24 @@ class TestRefusals:
         assert problem in refusal(folder, PLAIN.replace(old, new)).problem
 
     @pytest.mark.parametrize(
-        ("matrix", "problem"),
+        ("matrix", "problem", "where"),
         [
-            ('[[1, "1/2"], ["1/2", 1]]', "not supported"),
-            ('[[1, "1/2"], ["1/3", 1]]', "not symmetric"),
-            ("[[1, 0.5], [0.5, 1]]", "is a float"),
-            ("[[1, 0], [0]]", "not a square matrix"),
+            ('[[1, "1/2"], ["1/3", 1]]', "not symmetric: 1/3 against 1/2", "[1][0] and [0][1]"),
+            ("[[1, 2], [2, 1]]", "not positive semidefinite: its least eigenvalue is -1.00000000000", ""),
+            ("[[1, 0.5], [0.5, 1]]", "is a float", "[0][1]"),
+            ('[[1, "inf"], ["inf", 1]]', "the entry is oo", "[0][1]"),
+            ("[[1, 0], [0]]", "not a square matrix", ""),
+            ("[[1, 0, 0], [0, 1, 0], [0, 0, 1]]", "not a square matrix", ""),
+            ("[]", "not a square matrix", ""),
         ],
     )
-    @pytest.mark.parametrize("key", ["orthonormal", "linear"])
-    def test_matrices(self, folder: Path, matrix: str, problem: str, key: str) -> None:
+    @pytest.mark.parametrize(("key", "entry"), [("orthonormal", "features.gram"), ("linear", "task.kernel")])
+    def test_matrices(self, folder: Path, matrix: str, problem: str, where: str, key: str, entry: str) -> None:
         text = with_probabilities('["1/3", "2/3"]').replace(f'"{key}"', matrix)
-        assert problem in refusal(folder, text).problem
+        error = refusal(folder, text)
+        assert problem in error.problem
+        assert error.where.endswith(f"{entry}{where}")
+        assert error.remedy
 
     def test_no_file(self, folder: Path) -> None:
         with pytest.raises(InputError, match=r"cannot read.*absent\.toml"):

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 import sympy as sp
+from ranged_latex import factors
 
 from proofs.huang2024.systems import SYSTEMS, balanced, dominant, generic, underrepresented
+from proofs.li2023.systems import SYSTEMS as RANGED
 from symicl.derive import derive
 from symicl.expectation import Expectation, Multinomial
 from symicl.indices import SumOver
@@ -34,6 +36,16 @@ NAMED = (balanced, dominant, underrepresented)
 @pytest.fixture(scope="module")
 def paper() -> str:
     return paper_latex(TITLE, SYSTEMS)
+
+
+@pytest.fixture(scope="module")
+def ranged_paper() -> str:
+    return paper_latex(TITLE, (*RANGED, factors()))
+
+
+@pytest.fixture(scope="module", params=["features", "ranges"])
+def any_paper(request: pytest.FixtureRequest, paper: str, ranged_paper: str) -> str:
+    return {"features": paper, "ranges": ranged_paper}[request.param]
 
 
 def balanced_braces(latex: str) -> bool:
@@ -72,12 +84,12 @@ def needs_pdflatex() -> None:
 
 
 @pytest.mark.typeset
-def test_paper_compiles_and_fits(paper: str, tmp_path: Path) -> None:
+def test_paper_compiles_and_fits(any_paper: str, tmp_path: Path) -> None:
     """The whole paper, with every equation referred to."""
     needs_pdflatex()
-    labels = re.findall(r"\\label\{([^}]*)\}", paper)
+    labels = re.findall(r"\\label\{([^}]*)\}", any_paper)
     references = "\n\n".join(rf"\eqref{{{label}}}" for label in labels)
-    assert complaints(compiled(standalone(f"{paper}\n{references}", TITLE), tmp_path)) == []
+    assert complaints(compiled(standalone(f"{any_paper}\n{references}", TITLE), tmp_path)) == []
 
 
 @pytest.mark.typeset
@@ -91,10 +103,10 @@ def test_the_check_can_fail(tmp_path: Path) -> None:
 
 
 @pytest.mark.typeset
-def test_estimated_widths_are_not_too_small(paper: str, tmp_path: Path) -> None:
+def test_estimated_widths_are_not_too_small(any_paper: str, tmp_path: Path) -> None:
     """Every line is at most as wide as estimated, measured by TeX itself; so lines broken at ``LINE`` fit."""
     needs_pdflatex()
-    blocks = re.findall(r"\\begin\{align\}\n(.*?)\n\\end\{align\}", paper, flags=re.DOTALL)
+    blocks = re.findall(r"\\begin\{align\}\n(.*?)\n\\end\{align\}", any_paper, flags=re.DOTALL)
     lines = [re.sub(r"\\(nonumber|label\{[^}]*\})", "", line) for block in blocks for line in block.split(" \\\\\n")]
     rows = [line.replace("&", "") for line in lines]
     body = "\n".join(rf"\setbox0=\hbox{{$\displaystyle {row}$}}\typeout{{WIDTH \the\wd0}}" for row in rows)
@@ -214,3 +226,14 @@ def test_long_sums_are_broken_between_terms() -> None:
 def test_prose_is_escaped() -> None:
     assert prose("50% & v_1, k >= 2") == r"50\% \& $v_{1}$, $k \ge 2$"
     assert prose("a{b}#c") == r"a\{b\}\#c"
+
+
+def test_scores_of_correlated_features_are_carried_over():
+    """Rates are those of orthonormal features; one equation carries them over the inner products."""
+    from proofs.li2025.systems import correlated
+
+    text = system_latex(correlated)
+    step = r"S_{n,k}^{(t+1)} &= S_{n,k}^{(t)} + \eta \sum_{l=1}^{K} \Gamma_{k,l} \left(\Gamma_{l,n} \alpha_{l} + "
+    assert step in text
+    assert text.count("(t+1)") == 1
+    assert r"\label{eq:li2025.correlated:scores}" in text

@@ -261,7 +261,7 @@ def test_sampled_prompts_scatter_about_the_derived_step(system: System, seed: in
     eta, experiment = 1.0, simulation_of(system)
     step = sampled_step(experiment, experiment.start(), eta, 20_000, np.random.default_rng(seed))
     one = iterate(reduce_system(system), Run(sp.Integer(1), steps=1, dps=15), "mp")
-    derived = dict(zip(map(str, one.recurrence.states), one.states, strict=True))
+    derived = dict(zip(map(str, one.process.states), one.states, strict=True))
     scores = experiment.scores(step.Q)
     for (n, k), symbol in state_of_scores(system).items():
         allowed = 5 * eta * step.gradient_standard_error[n, k] + 1e-12

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symicl import simulate as module
 from symicl.errors import BudgetError, InputError
 from symicl.simulate import (
     Array,
@@ -26,6 +25,7 @@ from symicl.simulate import (
     simulate,
     simulate_rows,
 )
+from symicl.simulate import attention as module
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -8,15 +8,16 @@ midpoint-radius interval arithmetic", IEEE Trans. Comput. 66 (2017).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from typing import ClassVar
 
 import flint
-from flint import arb, fmpq, fmpz
+from flint import arb, arb_mat, fmpq, fmpz
 
-from symicl.arithmetic.base import EXACT_DIGITS, Arithmetic, Guarantee, NumberJson, check_dps, exact_ratio
+from symicl.arithmetic.base import EXACT_DIGITS, Arithmetic, Guarantee, NumberJson, check_dps, exact_ratio, singular
 
 # Binary exponents up to here are printed through exact integers, beyond through Arb's own decimal enclosure.
 _EXACT_BITS = 2**20
@@ -51,6 +52,42 @@ class BallArithmetic(Arithmetic):
     exp = staticmethod(arb.exp)
     log = staticmethod(arb.log)
     sqrt = staticmethod(arb.sqrt)
+
+    def power(self, x: arb, exponent: int) -> arb:
+        """As in the base class; an even power of a ball around zero starts at 0 (``**`` gives NaN there)."""
+        if exponent % 2 or not x.contains(0):
+            plain: arb = super().power(x, exponent)
+            return plain
+        enclosed: arb = arb(0).union(super().power(x.abs_upper(), exponent))
+        return enclosed
+
+    def norm(self, values: Sequence[arb]) -> arb:
+        """As in the base class; a sum of squares that rounding took below zero counts as 0."""
+        squares = [self.power(value, 2) for value in values]
+        total = sum(squares, arb(0))
+        least = total.lower()
+        return (least.sqrt() if least > 0 else arb(0)).union(total.upper().sqrt())
+
+    def least(self, values: Sequence[arb]) -> arb:
+        """As in the base class."""
+        return reduce(arb.min, values)
+
+    def greatest(self, values: Sequence[arb]) -> arb:
+        """As in the base class."""
+        return reduce(arb.max, values)
+
+    def midpoint(self, x: arb) -> arb:
+        """The midpoint, a ball of radius zero."""
+        return x.mid()
+
+    @staticmethod
+    def solve(matrix: Sequence[Sequence[arb]], right: Sequence[arb]) -> list[arb]:
+        """Balls around the solution of every system in the balls."""
+        try:
+            solution = arb_mat([list(row) for row in matrix]).solve(arb_mat([[entry] for entry in right]))
+        except ZeroDivisionError:
+            raise singular() from None
+        return [solution[i, 0] for i in range(len(right))]
 
     def hull(self, x: arb, y: arb) -> arb:
         """A ball containing both, rounded outward."""

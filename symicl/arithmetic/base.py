@@ -12,7 +12,7 @@ import enum
 import math
 import numbers
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from symicl.errors import InputError, UndecidedError
@@ -68,6 +68,14 @@ def exact_ratio(value: object) -> tuple[int, int]:
     raise TypeError(
         f"not an exact number: {value!r} ({type(value).__name__}); give an int, a Fraction, "
         "a flint.fmpq or a SymPy Rational, for instance Fraction(1, 10) for 0.1"
+    )
+
+
+def singular() -> UndecidedError:
+    """The error for a linear system that has no certain solution."""
+    return UndecidedError(
+        "a linear system is singular, or cannot be told from a singular one",
+        remedy="add a regularization, or raise the precision",
     )
 
 
@@ -136,6 +144,38 @@ class Arithmetic(abc.ABC):
     def hull(self, x: Number, y: Number) -> Number:
         """A ball containing both; ``TypeError`` for arithmetics whose numbers are points."""
         raise TypeError(f"the {self.name} arithmetic has points, not balls: hull needs the ball arithmetic")
+
+    def power(self, x: Number, exponent: int) -> Number:
+        """``x`` to an integer power >= 1, by multiplication."""
+        result = x
+        for _ in range(exponent - 1):
+            result = result * x
+        return result
+
+    def norm(self, values: Sequence[Number]) -> Number:
+        """The Euclidean norm of at least one number."""
+        squares = [self.power(value, 2) for value in values]
+        return self.sqrt(sum(squares[1:], squares[0]))
+
+    def least(self, values: Sequence[Number]) -> Number:
+        """The least of at least one number; a ball around it where the balls overlap."""
+        return min(values)
+
+    def greatest(self, values: Sequence[Number]) -> Number:
+        """The greatest of at least one number, as ``least``."""
+        return max(values)
+
+    def midpoint(self, x: Number) -> Number:
+        """An exact number inside the ball; the number itself where numbers are points."""
+        return x
+
+    @staticmethod
+    @abc.abstractmethod
+    def solve(matrix: Sequence[Sequence[Number]], right: Sequence[Number], /) -> list[Number]:
+        """The solution of a square linear system, at least 1 x 1.
+
+        Raises ``UndecidedError`` where the matrix is singular or cannot be told from a singular one.
+        """
 
     @abc.abstractmethod
     def as_json(self, x: Number, digits: int) -> NumberJson:

@@ -6,10 +6,21 @@ The native operators keep Python's habits: ``/`` by zero and an overflowing ``**
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from symicl.arithmetic.base import Arithmetic, Guarantee, NumberJson, check_dps, exact_ratio, nearest_float
+import numpy as np
+
+from symicl.arithmetic.base import (
+    Arithmetic,
+    Guarantee,
+    NumberJson,
+    check_dps,
+    exact_ratio,
+    nearest_float,
+    singular,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,14 @@ class Float64Arithmetic(Arithmetic):
     def sqrt(x: float) -> float:
         """Square root; NaN below zero."""
         return math.sqrt(x) if x >= 0 else math.nan
+
+    @staticmethod
+    def solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
+        """By LAPACK."""
+        try:
+            return [float(entry) for entry in np.linalg.solve(np.array(matrix, float), np.array(right, float))]
+        except np.linalg.LinAlgError:
+            raise singular() from None
 
     def as_json(self, x: float, digits: int) -> NumberJson:
         """The shortest decimal that reads back as the same float, whatever ``digits`` is; no radius."""

@@ -7,13 +7,13 @@ They mix with numbers of ``mpmath.mp``; the left operand's context sets the prec
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import mpmath
 
-from symicl.arithmetic.base import Arithmetic, Guarantee, NumberJson, check_dps, exact_ratio
+from symicl.arithmetic.base import Arithmetic, Guarantee, NumberJson, check_dps, exact_ratio, singular
 
 _context = mpmath.mp.clone()
 _context.dps = 15  # whatever mpmath.mp was set to when this module was first imported
@@ -52,6 +52,14 @@ class MpArithmetic(Arithmetic):
     def sqrt(x: Any) -> Any:
         """Square root; NaN below zero (mpmath's own would turn complex)."""
         return _context.sqrt(x) if x >= 0 else _context.nan
+
+    @staticmethod
+    def solve(matrix: Sequence[Sequence[Any]], right: Sequence[Any]) -> list[Any]:
+        """By LU with one refinement, rounded."""
+        try:
+            return list(_context.lu_solve(_context.matrix([list(row) for row in matrix]), _context.matrix(list(right))))
+        except ZeroDivisionError:
+            raise singular() from None
 
     def as_json(self, x: Any, digits: int) -> NumberJson:
         """``mid`` to ``digits`` significant digits, trailing zeros dropped; no radius."""

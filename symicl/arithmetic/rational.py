@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from flint import fmpq
+from flint import fmpq, fmpq_mat
 
 from symicl.arithmetic.base import (
     EXACT_DIGITS,
@@ -15,6 +16,7 @@ from symicl.arithmetic.base import (
     check_dps,
     exact_ratio,
     nearest_float,
+    singular,
 )
 from symicl.errors import DerivationError
 
@@ -61,6 +63,15 @@ class RationalArithmetic(Arithmetic):
         if p_rest != 0 or q_rest != 0:
             raise _irrational("sqrt of a rational that is not a square")
         return fmpq(p, q)
+
+    @staticmethod
+    def solve(matrix: Sequence[Sequence[fmpq]], right: Sequence[fmpq]) -> list[fmpq]:
+        """The exact solution."""
+        try:
+            solution = fmpq_mat([list(row) for row in matrix]).solve(fmpq_mat([[entry] for entry in right]))
+        except ZeroDivisionError:
+            raise singular() from None
+        return [solution[i, 0] for i in range(len(right))]
 
     def as_json(self, x: fmpq, digits: int) -> NumberJson:
         """The exact value, ``p/q`` or ``p``, with radius 0, whatever ``digits`` is."""

@@ -8,11 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from symicl.claims.base import Claim, Evidence, Outcome, Verdict
+from symicl.claims.checkers.box import decide_bounded
+from symicl.claims.checkers.enclosed import decide_enclosed
 from symicl.claims.checkers.identity import decide_conserved, decide_identity
 from symicl.claims.checkers.infimum import decide_infimum
+from symicl.claims.checkers.rate import decide_rate
 from symicl.claims.checkers.sign import decide_sign
 from symicl.claims.checkers.trajectory import decide_always, decide_earlier, decide_hitting_time
-from symicl.claims.statements import Always, Conserved, Earlier, HittingTime, Identity, Infimum, Sign, system_of
+from symicl.claims.statements import (
+    Always,
+    Bounded,
+    Conserved,
+    Earlier,
+    Enclosed,
+    HittingTime,
+    Identity,
+    Infimum,
+    Rate,
+    Sign,
+    system_of,
+)
 from symicl.errors import InputError, SymiclError
 
 CHECKERS: Mapping[type, Callable[[Any], Outcome]] = {
@@ -23,6 +38,9 @@ CHECKERS: Mapping[type, Callable[[Any], Outcome]] = {
     Always: decide_always,
     HittingTime: decide_hitting_time,
     Earlier: decide_earlier,
+    Bounded: decide_bounded,
+    Rate: decide_rate,
+    Enclosed: decide_enclosed,
 }
 
 
@@ -82,6 +100,9 @@ def kind_of(claim: Claim) -> str:
         Always: "trajectory",
         HittingTime: "convergence time",
         Earlier: "order of times",
+        Bounded: "bound on a box",
+        Rate: "rate",
+        Enclosed: "number",
     }[type(claim.statement)]
 
 

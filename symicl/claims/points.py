@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import sympy as sp
 
 from symicl.claims.pointwise import Point
 from symicl.expectation import TokenCounts, bound_in, free_indices, laws_in
+from symicl.indices import range_of
+from symicl.pairs import SymmetricBase
 from symicl.systems.base import Parameter, System, admissible
 
 TIERS = 5
@@ -19,15 +22,16 @@ TIERS = 5
 
 @dataclass(frozen=True)
 class _Domain:
-    """What a point gives values to: symbols, distinct features, indexed entries (with their number of indices).
+    """What a point gives values to: symbols, indices, indexed entries (with the range of each of their indices).
 
-    ``sizes`` and ``shares`` are class sizes and probabilities, which have to come out positive.
+    ``ranges`` are the sizes of the ranges by name, that of the features being empty; indices over the features are
+    distinct. ``sizes`` and ``shares`` are class sizes and probabilities, which have to come out positive.
     """
 
     symbols: tuple[sp.Symbol, ...]
     indices: tuple[sp.Symbol, ...]
-    shapes: tuple[tuple[sp.IndexedBase, int], ...]
-    size: sp.Expr | None
+    shapes: tuple[tuple[sp.IndexedBase, tuple[str, ...]], ...]
+    ranges: Mapping[str, sp.Expr]
     sizes: tuple[sp.Expr, ...]
     shares: tuple[sp.Expr, ...]
     parameters: Mapping[sp.Symbol, Parameter]
@@ -49,20 +53,21 @@ def sample_points(system: System, expression: sp.Expr, *, count: int = 200, seed
 
 
 def _domain(system: System, expression: sp.Expr) -> _Domain:
-    features = system.features
-    size = features.size if features is not None else None
-    classes = features.classes if features is not None else ()
+    classes = system.features.classes if system.features is not None else ()
+    ranges = {each.name: each.size for each in system.ranges}
+    if system.features is not None:
+        ranges[""] = system.features.size
     sizes = tuple(group.size for group in classes)
     shares = tuple(value for group in classes for base, value in group.values if base in system.simplices)
     counted = {law.counts for law in laws_in(expression) if isinstance(law, TokenCounts)}
-    shapes = {entry.base: len(entry.indices) for entry in expression.atoms(sp.Indexed) if entry.base not in counted}
-    shapes |= {law.probabilities: 1 for law in laws_in(expression) if isinstance(law, TokenCounts)}
-    symbols = free_parameters(expression).union(*(e.free_symbols for e in (*sizes, *shares, *([size] if size else []))))
+    shapes = _shapes(system, expression.atoms(sp.Indexed), counted)
+    shapes |= {law.probabilities: ("",) for law in laws_in(expression) if isinstance(law, TokenCounts)}
+    symbols = free_parameters(expression).union(*(e.free_symbols for e in (*sizes, *shares, *ranges.values())))
     return _Domain(
         tuple(sorted(symbols, key=str)),
         tuple(sorted(free_indices(expression), key=str)),
         tuple(sorted(shapes.items(), key=str)),
-        size,
+        ranges,
         sizes,
         shares,
         {parameter.symbol: parameter for parameter in system.parameters},
@@ -70,24 +75,42 @@ def _domain(system: System, expression: sp.Expr) -> _Domain:
     )
 
 
+def _shapes(
+    system: System, entries: set[sp.Indexed], counted: set[sp.IndexedBase]
+) -> dict[sp.IndexedBase, tuple[str, ...]]:
+    """The ranges of each quantity's indices; of an entry at a number, such as ``x[1]``, from the objective."""
+    shapes: dict[sp.IndexedBase, tuple[str, ...]] = {}
+    wanted = {entry.base for entry in entries} - counted
+    for entry in sorted(entries | system.objective.atoms(sp.Indexed), key=str):
+        if entry.base in wanted:
+            own = tuple(map(range_of, entry.indices))
+            known = shapes.get(entry.base, own)
+            shapes[entry.base] = tuple(old or new for old, new in zip(known, own, strict=False))
+    return shapes
+
+
 def _point(domain: _Domain, draw: random.Random, tier: int) -> Point | None:
     """One point, or None where the draw is outside the assumptions."""
     symbols: dict[sp.Symbol, sp.Expr] = {}
-    least = max(2, len(domain.indices))
+    distinct = [index for index in domain.indices if not range_of(index)]
+    least = {
+        size: max(2, len(distinct)) if name == "" else 1 for name, size in sorted(domain.ranges.items(), reverse=True)
+    }
     for symbol in domain.symbols:
         parameter = domain.parameters.get(symbol)
-        value = _value(symbol, parameter, draw, tier, least if symbol == domain.size else None)
+        value = _value(symbol, parameter, draw, tier, least.get(symbol))
         if not admissible(symbol, value) or (parameter is not None and not parameter.allows(value)):
             return None
         symbols[symbol] = value
     if any(expression.xreplace(symbols) <= 0 for expression in (*domain.sizes, *domain.shares)):
         return None
-    count = int(domain.size.xreplace(symbols)) if domain.size is not None else 0
-    if count < len(domain.indices):
+    counts = {name: int(size.xreplace(symbols)) for name, size in domain.ranges.items()}
+    used = {range_of(index) for index in domain.indices}.union(*(ranges for _, ranges in domain.shapes))
+    if counts.get("", 0) < len(distinct) or not used <= set(counts):
         return None
-    positions = draw.sample(range(count), len(domain.indices))
-    features = dict(zip(domain.indices, positions, strict=True))
-    return Point(symbols, _entries(domain, draw, tier, count), features)
+    positions = dict(zip(distinct, draw.sample(range(counts.get("", 0)), len(distinct)), strict=True))
+    positions |= {i: draw.randrange(counts[range_of(i)]) for i in domain.indices if range_of(i)}
+    return Point(symbols, _entries(domain, draw, tier, counts), positions)
 
 
 def _value(
@@ -132,18 +155,32 @@ def _real(draw: random.Random, tier: int) -> sp.Rational:
 
 
 def _entries(
-    domain: _Domain, draw: random.Random, tier: int, features: int
+    domain: _Domain, draw: random.Random, tier: int, counts: Mapping[str, int]
 ) -> Mapping[sp.IndexedBase, tuple[Any, ...]]:
     entries: dict[sp.IndexedBase, tuple[Any, ...]] = {}
-    for base, indices in domain.shapes:
+    for base, ranges in domain.shapes:
+        sizes = [counts[name] for name in ranges]
         if base in domain.simplices:
-            weights = [draw.randint(1, 2 * tier) for _ in range(features)]
+            weights = [draw.randint(1, 2 * tier) for _ in range(sizes[0])]
             entries[base] = tuple(sp.Rational(w, sum(weights)) for w in weights)
-        elif indices == 1:
-            entries[base] = _row(base, draw, tier, features)
+        elif isinstance(base, SymmetricBase):
+            entries[base] = _semidefinite(draw, tier, sizes[0])
         else:
-            entries[base] = tuple(_row(base, draw, tier, features) for _ in range(features))
+            entries[base] = _array(base, draw, tier, sizes)
     return entries
+
+
+def _semidefinite(draw: random.Random, tier: int, size: int) -> tuple[tuple[sp.Rational, ...], ...]:
+    """Inner products of small vectors: a symmetric positive semidefinite matrix, often of less than full rank."""
+    rank = draw.randint(1, size)
+    vectors = [[draw.randint(-tier, tier) for _ in range(rank)] for _ in range(size)]
+    return tuple(tuple(sp.Integer(sum(map(operator.mul, a, b))) for b in vectors) for a in vectors)
+
+
+def _array(base: sp.IndexedBase, draw: random.Random, tier: int, sizes: Sequence[int]) -> tuple[Any, ...]:
+    if len(sizes) == 1:
+        return _row(base, draw, tier, sizes[0])
+    return tuple(_array(base, draw, tier, sizes[1:]) for _ in range(sizes[0]))
 
 
 def _row(base: sp.IndexedBase, draw: random.Random, tier: int, features: int) -> tuple[sp.Rational, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 import sympy as sp
 from flint import arb, fmpq
 
+from symicl.arithmetic import ARITHMETICS
 from symicl.errors import DerivationError, InputError
 from symicl.expectation import Expectation, Multinomial, TokenCounts
 from symicl.indices import SumOver
@@ -75,8 +76,10 @@ def value_at(expression: sp.Expr, point: Point) -> arb:
         power = value_at(exponent, point)
         whole = _exact_integer(power)
         if whole is not None:
-            return arb(value_at(base, point) ** whole)
+            return _power(value_at(base, point), whole)
         return (power * value_at(base, point).log()).exp()
+    if expression is sp.E:
+        return arb(1).exp()
     if isinstance(expression, sp.exp):
         return value_at(expression.args[0], point).exp()
     if isinstance(expression, sp.log):
@@ -91,6 +94,11 @@ def value_at(expression: sp.Expr, point: Point) -> arb:
     if isinstance(expression, Expectation):
         return _mean(expression, point)
     raise DerivationError(f"no rule to evaluate {expression.func.__name__}", where=str(expression))
+
+
+def _power(base: arb, exponent: int) -> arb:
+    """An integer power; Arb's own is NaN for a ball around zero."""
+    return ARITHMETICS["ball"].power(base, exponent) if exponent > 0 and base.contains(0) else base**exponent
 
 
 def _feature(index: sp.Expr, point: Point) -> int:

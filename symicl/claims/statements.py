@@ -6,18 +6,23 @@ is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
 from symicl.derive import derive
+from symicl.descent import state_symbols
 from symicl.errors import InputError
 from symicl.expectation import multinomial_mean
 from symicl.grammar import Condition, exact, parse_condition, parse_expression
-from symicl.iterate import LOSS
+from symicl.notation import unfold
+from symicl.process import LOSS
 from symicl.symmetry import orbits, restrict
 from symicl.systems.base import System
+
+STEP = sp.Symbol("step", integer=True, nonnegative=True)
+"""The number of the step, in bounds of rates."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,22 @@ class Conserved:
 
 @dataclass(frozen=True)
 class Sign:
-    """``expression >= 0`` (or ``<= 0``) for all values of everything in it."""
+    """``expression >= 0`` (or ``<= 0``) for all values of everything in it.
+
+    ``because``, where given, is another form of the expression (of its negative for ``<=``) that shows its sign: sums
+    of products of squares and of what is positive. That it is the same is decided, not assumed.
+    """
 
     system: System
     expression: sp.Expr
     relation: str
+    because: sp.Expr | None = None
 
     def __post_init__(self) -> None:
         _check_relation(self.relation, (">=", "<="))
         _check_expression(self.system, self.expression)
+        if self.because is not None:
+            _check_expression(self.system, self.because)
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,72 @@ class Infimum:
         _check_expression(self.system, self.value)
 
 
+@dataclass(frozen=True)
+class Bounded:
+    """The spectral norm of a matrix of expressions is at most ``bound`` at every point of a box.
+
+    ``box`` lists (symbol, low, high), exact; ``bound`` is a number. A single expression is a matrix with one entry, and
+    its norm the absolute value.
+    """
+
+    system: System
+    matrix: tuple[tuple[sp.Expr, ...], ...]
+    box: tuple[tuple[sp.Symbol, sp.Rational, sp.Rational], ...]
+    bound: sp.Expr
+
+    def __post_init__(self) -> None:
+        _check_expression(self.system, sp.Tuple(self.bound, *(entry for row in self.matrix for entry in row)))
+        if self.bound.free_symbols:
+            raise InputError(f"the bound {self.bound} is no number", where="statement", remedy="give an exact number")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``quantity <= bound`` (or ``>=``) at every step from ``first`` to ``last``, the bound a function of the step.
+
+    ``quantity`` is an expression in the states and the loss, ``bound`` one in :data:`STEP`. With ``asymptotic`` the
+    statement is about every step from ``first`` on, of which those up to ``last`` are looked at.
+    """
+
+    system: System
+    quantity: sp.Expr
+    relation: str
+    bound: sp.Expr
+    eta: sp.Rational
+    first: int
+    last: int
+    asymptotic: bool = False
+
+    def __post_init__(self) -> None:
+        _check_relation(self.relation, ("<=", ">="))
+        _check_steps(self.first, self.last)
+        _refuse_floats(sp.Tuple(self.quantity, self.bound))
+        if not 0 <= self.first <= self.last:
+            raise InputError(
+                f"the range of steps is {self.first} to {self.last}", where="statement", remedy="order them"
+            )
+        unknown = self.bound.free_symbols - {STEP}
+        if unknown:
+            names = ", ".join(sorted(map(str, unknown)))
+            raise InputError(f"the bound has {names} in it", where="statement", remedy="write it in step alone")
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """A number that a Gaussian mixture determines lies in ``[low, high]``.
+
+    ``quantity`` is ``minimiser``, ``first`` or ``second`` (W*, and the coefficients of 1/N and 1/N^2 in W*/2 -
+    Lambda^-1) with ``place`` = (row, column) from 1, or, with no place, a constant of the inference error, or
+    ``contraction``, the factor at about the best step size within 1/50 of W*.
+    """
+
+    system: System
+    quantity: str
+    place: tuple[int, ...]
+    low: sp.Rational
+    high: sp.Rational
+
+
 def _check_relation(relation: str, allowed: tuple[str, ...]) -> None:
     if relation not in allowed:
         raise InputError(f"{relation!r} is not a relation here", where="statement", remedy=f"use {', '.join(allowed)}")
@@ -121,10 +199,14 @@ def _check_steps(*steps: object) -> None:
             raise InputError(f"{step!r} is no number of steps", where="statement", remedy="give an integer")
 
 
-def _check_expression(system: System, expression: sp.Basic) -> None:
-    """Refuse floats, the loss as a free symbol, and entries of single features where features are in classes."""
+def _refuse_floats(expression: sp.Basic) -> None:
     if expression.has(sp.Float):
         raise InputError(f"{expression} has a float in it", where="statement", remedy="write exact numbers")
+
+
+def _check_expression(system: System, expression: sp.Basic) -> None:
+    """Refuse floats, the loss as a free symbol, and entries of single features where features are in classes."""
+    _refuse_floats(expression)
     if expression.has(LOSS):
         raise InputError("the symbol of the loss stands for no expression here", remedy="use the loss of the system")
     entries = expression.atoms(sp.Indexed)
@@ -138,17 +220,16 @@ def _check_expression(system: System, expression: sp.Basic) -> None:
 
 def _names(system: System) -> dict[str, sp.Expr]:
     """The names a text about a system may use: its states, its parameters and the step size."""
-    grouped = system.features is None or bool(system.features.classes)
-    states = {str(orbit.symbol): orbit.symbol for orbit in orbits(system)} if grouped else {}
+    states = {str(symbol): symbol for symbol in state_symbols(system)}
     parameters = {parameter.name: parameter.symbol for parameter in system.parameters}
     values = dict(system.values)
-    return {**parameters, **values, str(system.step_size): system.step_size, **states}
+    return {**parameters, **values, str(system.step_size): system.step_size, **states, **dict(system.observables)}
 
 
 def _expression(system: System, given: sp.Expr | str) -> sp.Expr:
     if isinstance(given, str):
         given = parse_expression(given, _names(system), expectation=multinomial_mean)
-    return sp.sympify(given, strict=True)
+    return unfold(system, sp.sympify(given, strict=True))
 
 
 def _condition(system: System, text: str) -> Condition:
@@ -160,7 +241,7 @@ def update(system: System, of: str | sp.Expr) -> sp.Expr:
 
     Raises ``InputError`` when the system does not train it.
     """
-    if isinstance(of, str):
+    if isinstance(of, str) and system.has_orbits:
         states = {str(state.symbol): state.update for state in restrict(system).states}
         if of in states:
             return states[of]
@@ -177,12 +258,18 @@ def at_start(system: System, expression: sp.Expr) -> sp.Expr:
     """The expression with every trained number at its value at step 0."""
     starts: dict[sp.Expr, sp.Expr] = {}
     for coordinate in system.coordinates:
+        if isinstance(coordinate.start, tuple):
+            raise InputError(
+                f"{coordinate.variable} starts at an array of numbers",
+                where=system.id,
+                remedy="take a system without data",
+            )
         if isinstance(coordinate.variable, sp.Indexed):
             base = coordinate.variable.base
             starts |= {entry: coordinate.start for entry in expression.atoms(sp.Indexed) if entry.base == base}
         else:
             starts[coordinate.variable] = coordinate.start
-    if system.features is not None and system.features.classes:
+    if system.has_orbits:
         starts |= {orbit.symbol: orbit.coordinate.start for orbit in orbits(system)}
     return expression.xreplace(starts)
 
@@ -204,14 +291,16 @@ def conserved(system: System, form: sp.Expr | str) -> Conserved:
     return Conserved(system, _expression(system, form))
 
 
-def nonnegative(system: System, expression: sp.Expr | str) -> Sign:
-    """The statement ``expression >= 0``."""
-    return Sign(system, _expression(system, expression), ">=")
+def nonnegative(system: System, expression: sp.Expr | str, *, because: sp.Expr | str | None = None) -> Sign:
+    """The statement ``expression >= 0``; ``because`` is a form of it that shows its sign, such as a sum of squares."""
+    shown = None if because is None else _expression(system, because)
+    return Sign(system, _expression(system, expression), ">=", shown)
 
 
-def nonpositive(system: System, expression: sp.Expr | str) -> Sign:
-    """The statement ``expression <= 0``."""
-    return Sign(system, _expression(system, expression), "<=")
+def nonpositive(system: System, expression: sp.Expr | str, *, because: sp.Expr | str | None = None) -> Sign:
+    """The statement ``expression <= 0``; ``because`` is a form of ``-expression`` that shows its sign."""
+    shown = None if because is None else _expression(system, because)
+    return Sign(system, _expression(system, expression), "<=", shown)
 
 
 def always(
@@ -239,12 +328,56 @@ def sooner(system: System, than: System, condition: str, *, eta: object = 1) -> 
     return Earlier(system, than, _condition(system, condition), exact(eta))
 
 
+def norm_at_most(
+    system: System,
+    matrix: sp.Expr | Sequence[Sequence[sp.Expr]],
+    bound: object,
+    box: Sequence[tuple[sp.Symbol, object, object]],
+) -> Bounded:
+    """The statement that a matrix (or a number) has norm at most ``bound`` all over a box ``[(symbol, low, high)]``.
+
+    ``bound`` is an exact number, or an expression that is one, such as ``sqrt(2)``.
+    """
+    rows = ((matrix,),) if isinstance(matrix, sp.Expr) else tuple(map(tuple, matrix))
+    sides = tuple((symbol, exact(low), exact(high)) for symbol, low, high in box)
+    limit = bound if isinstance(bound, sp.Expr) else exact(bound)
+    return Bounded(system, rows, sides, limit)
+
+
+def rate(
+    system: System,
+    quantity: str,
+    relation: str,
+    bound: str,
+    *,
+    start: int,
+    to: int,
+    eta: object = 1,
+    asymptotic: bool = False,
+) -> Rate:
+    """The statement that a quantity of a run, such as ``"gap"``, is ``<=`` or ``>=`` a bound such as ``"2/step"``.
+
+    At every step from ``start`` to ``to``; with ``asymptotic`` at every step from ``start`` on, which nobody can look
+    at: then ``to`` says how far to look, and the verdict is at most ``supported``.
+    """
+    names = {**_names(system), "loss": LOSS}
+    limit = parse_expression(bound, {"step": STEP, **dict(system.values)})
+    return Rate(system, parse_expression(quantity, names), relation, limit, exact(eta), start, to, asymptotic)
+
+
+def between(
+    system: System, quantity: str, low: object, high: object, *, place: tuple[int, int] | None = None
+) -> Enclosed:
+    """The statement that a number which a Gaussian mixture determines lies between two exact ones; see ``Enclosed``."""
+    return Enclosed(system, quantity, place or (), exact(low), exact(high))
+
+
 def infimum(system: System, value: sp.Expr | str) -> Infimum:
     """The statement that the loss of a one-scalar system has this infimum over all values of its states."""
     return Infimum(system, _expression(system, value))
 
 
-Statement = Identity | Conserved | Sign | Always | HittingTime | Earlier | Infimum
+Statement = Identity | Conserved | Sign | Always | HittingTime | Earlier | Infimum | Bounded | Rate | Enclosed
 
 SYSTEM_OF: Mapping[type, str] = {Earlier: "sooner"}
 

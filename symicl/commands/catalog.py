@@ -9,13 +9,16 @@ from typing import Any
 import click
 import sympy as sp
 
-from symicl.commands.options import examples, find_family, find_target, json_option, set_option
-from symicl.derive import derive
+from symicl.commands.options import examples, find_family, find_target, json_option, set_option, warned
+from symicl.derive import derive, hessian, patterns
 from symicl.errors import InputError
+from symicl.expectation import laws_in
 from symicl.grammar import format_expression
+from symicl.indices import like_index, range_of
+from symicl.notation import fold
 from symicl.output import note, present, table
 from symicl.reduce import reduce_system
-from symicl.symmetry import restrict
+from symicl.symmetry import orbits
 from symicl.systems.base import System, SystemFamily
 
 
@@ -63,15 +66,10 @@ def _family_json(family: SystemFamily) -> dict[str, Any]:
     }
 
 
-def _has_orbits(system: System) -> bool:
-    """Whether the system's features are in classes, so that its entries have named states."""
-    return system.features is None or bool(system.features.classes)
-
-
 def _state_names(system: System) -> list[str]:
-    if _has_orbits(system):
-        return [str(state.symbol) for state in restrict(system).states]
-    return [str(update.variable) for update in derive(system)]
+    if system.has_orbits:
+        return [str(orbit.symbol) for orbit in orbits(system)]
+    return [str(variable) for c in system.coordinates for _, variable, _ in patterns(system, c.variable)]
 
 
 @click.command("derive", epilog=examples("symicl derive huang2024.balanced --set K=8"))
@@ -85,15 +83,28 @@ def derive_command(system: str, settings: tuple[str, ...], as_json: bool) -> Non
     """
     target = find_target(system, settings)
     payload: dict[str, Any] = {"system": target.system.id, "parameters": target.parameters}
-    payload |= _derived(target.system) if _has_orbits(target.system) else _derived_entries(target.system)
+    payload |= warned(target.system)
+    payload |= _derived(target.system) if target.system.has_orbits else _derived_entries(target.system)
 
     def lines() -> Iterator[str]:
         yield f"{target.system.id}: {target.system.title}"
+        if payload.get("definitions"):
+            yield "notation"
+            yield from (f"  {item['name']} = {item['expr']}" for item in payload["definitions"])
+        if payload.get("laws"):
+            yield "laws"
+            yield from (f"  {text}" for text in payload["laws"])
         yield "updates"
         yield from (f"  {item['state']}(t+1) - {item['state']}(t) = {item['expr']}" for item in payload["updates"])
-        yield "conserved"
-        yield from (f"  {item['expr']}" for item in payload["conserved"])
-        yield "reduced"
+        if payload.get("hessian"):
+            yield "hessian"
+            for item in payload["hessian"]:
+                yield f"  d2 loss / d {item['first']} d {item['second']} = {item['expr']}"
+        if payload["conserved"]:
+            yield "conserved"
+            yield from (f"  {item['expr']}" for item in payload["conserved"])
+        if payload["reduced"]:
+            yield "reduced"
         for item in payload["reduced"]:
             yield f"  {item['coordinate']} = {item['reading']}"
             yield f"  {item['coordinate']}(t+1) - {item['coordinate']}(t) = {item['update']}"
@@ -125,17 +136,40 @@ def _derived(system: System) -> dict[str, Any]:
 
 
 def _derived_entries(system: System) -> dict[str, Any]:
-    """The updates of entries by their indices, where nothing is known of the features; sums over them stay sums."""
+    """The updates of entries by their indices, in the notation of the paper; sums over indices stay sums."""
 
     def shown(expression: sp.Expr) -> dict[str, str]:
-        return {"expr": str(expression), "latex": _latex(expression, system)}
+        named = fold(system, expression)
+        return {"expr": str(named), "latex": _latex(named, system)}
+
+    def names() -> Iterator[dict[str, str]]:
+        for definition in system.definitions:
+            latex = _latex(definition.body, system)
+            yield {"name": str(definition.name), "expr": str(definition.body), "latex": latex}
 
     return {
+        "definitions": list(names()),
+        "laws": list(dict.fromkeys(text for law in laws_in(system.loss) for text in str(law).split("; "))),
         "updates": [{"state": str(update.variable), **shown(update.expression)} for update in derive(system)],
+        "hessian": [
+            {"first": str(first), "second": str(second), **shown(hessian(system, first, second))}
+            for first, second in _pairs(system)
+        ],
         "conserved": [],
         "reduced": [],
         "loss": shown(system.loss),
     }
+
+
+def _pairs(system: System) -> Iterator[tuple[sp.Indexed, sp.Indexed]]:
+    """Each trained entry over index ranges twice, with indices of its own."""
+    for coordinate in system.coordinates:
+        if system.ranges and isinstance(coordinate.variable, sp.Indexed):
+            letters = {each.name: list(each.letters) for each in system.ranges}
+            for index in coordinate.variable.indices:
+                letters[range_of(index)].remove(index.name)
+            other = {index: like_index(index, letters[range_of(index)].pop(0)) for index in coordinate.variable.indices}
+            yield coordinate.variable, coordinate.variable.xreplace(other)
 
 
 def _expression(expression: sp.Expr, system: System) -> dict[str, str]:
@@ -145,7 +179,7 @@ def _expression(expression: sp.Expr, system: System) -> dict[str, str]:
 def _latex(expression: sp.Expr, system: System) -> str:
     from symicl.render.printer import expression_latex
 
-    return expression_latex(expression, system.symbols)
+    return expression_latex(expression, system.symbols, system.ranges)
 
 
 @click.command("latex", epilog=examples("symicl latex huang2024 --standalone -o updates.tex"))

@@ -14,14 +14,18 @@ import sympy as sp
 from flint import arb, fmpq
 
 from symicl.claims.loader import load_systems, paper_folders
+from symicl.descent import state_symbols
 from symicl.errors import InputError
 from symicl.floor import loss_floor
 from symicl.grammar import Condition, parse_condition, parse_integer, parse_value
-from symicl.iterate import LOSS
-from symicl.reduce import Recurrence
-from symicl.symmetry import restrict
+from symicl.output import note
+from symicl.process import LOSS
+from symicl.reduce import reduce_system
+from symicl.signs import manifest
 from symicl.systems.base import System, SystemFamily
 from symicl.systems.files import read_system
+from symicl.systems.gaussian_mixture import MixtureData
+from symicl.systems.structured_features import PromptData
 
 T = TypeVar("T")
 
@@ -46,11 +50,11 @@ def examples(*commands: str) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """The system a command is about. ``parameters`` are the given values; ``from_file`` asks for scores, not states."""
+    """The system a command is about. ``parameters`` are given values; ``has_scores`` asks for scores, not states."""
 
     system: System
     parameters: dict[str, Any]
-    from_file: bool
+    has_scores: bool
 
 
 def near(name: str, known: Iterable[str], kind: str) -> str:
@@ -91,11 +95,20 @@ def find_target(name: str, settings: Sequence[str]) -> Target:
                 "a file gives all values itself", where=f"--set {settings[0]}", remedy=f"change {name} instead"
             )
         system = read_system(path)
-        values = {"probabilities": system.data.probabilities, "prompt_length": system.data.prompt_length or sp.oo}
-        return Target(system, values, True)
+        return Target(system, _file_values(system), isinstance(system.data, PromptData))
     family = find_family(name)
     given = _read_settings(settings)
     return Target(family(**given), given, False)
+
+
+def _file_values(system: System) -> dict[str, Any]:
+    """What a file says of a system, as parameters: its law, or the sizes of its ranges."""
+    if isinstance(system.data, PromptData):
+        values = {"probabilities": system.data.probabilities, "prompt_length": system.data.prompt_length or sp.oo}
+        matrices = {"gram": system.data.gram, "kernel": system.data.kernel}
+        return values | {name: rows for name, rows in matrices.items() if rows is not None}
+    sizes = {each.name: each.size for each in system.ranges}
+    return sizes | ({"prompt_length": system.data.length} if isinstance(system.data, MixtureData) else {})
 
 
 def _read_settings(settings: Sequence[str]) -> dict[str, sp.Expr]:
@@ -111,6 +124,13 @@ def _read_settings(settings: Sequence[str]) -> dict[str, sp.Expr]:
     return given
 
 
+def warned(system: System) -> dict[str, list[str]]:
+    """``warnings`` for the JSON of a command, each also a line on stderr; empty where there are none."""
+    for text in system.warnings:
+        note(f"symicl: warning: {text}")
+    return {"warnings": list(system.warnings)} if system.warnings else {}
+
+
 def require_values(target: Target) -> None:
     """Raise ``InputError`` naming the parameters that have no value yet."""
     missing = target.system.parameters
@@ -118,11 +138,12 @@ def require_values(target: Target) -> None:
         wanted = ", ".join(f"{p.name} ({p.meaning}; {p.domain})" for p in missing)
         flags = " ".join(f"--set {p.name}=..." for p in missing)
         raise InputError(f"no value for {wanted}", where=target.system.id, remedy=f"add {flags}")
-    if target.system.features is not None and not target.system.features.classes:
+    if not state_symbols(target.system):
+        open_part = "law of the features" if target.system.features is not None else "data"
         raise InputError(
-            "the law of the features is left open, so there are no numbers to compute",
+            f"the {open_part} is left open, so there are no numbers to compute",
             where=target.system.id,
-            remedy="describe the features in a FILE.toml, or take another system of `symicl list`",
+            remedy="describe it in a FILE.toml, or take another system of `symicl list`",
         )
 
 
@@ -190,21 +211,27 @@ def _seconds(text: str) -> float:
 
 
 def _condition(system: System, text: str) -> Condition:
-    states = {str(state.symbol): state.symbol for state in restrict(system).states}
-    return parse_condition(text, {**dict(system.values), **states, "loss": LOSS})
+    states = {str(symbol): symbol for symbol in state_symbols(system)}
+    return parse_condition(text, {**dict(system.values), **dict(system.observables), **states, "loss": LOSS})
 
 
-def refuse_unreachable(recurrence: Recurrence, condition: Condition | None) -> None:
+def refuse_unreachable(system: System, condition: Condition | None) -> None:
     """Raise ``InputError`` for a target ``loss <= c`` below what the loss can reach, quoting a bound on its infimum.
 
-    A target of 0 is refused too: where the loss is bounded below by 0, no finite step attains it.
+    A target of 0 is refused too for a layer: its loss is bounded below by 0, and no finite step attains it.
     """
     target = _upper_target(condition)
-    floor = None if target is None else loss_floor(recurrence)
-    if target is None or floor is None:
+    if target is None:
+        return
+    if system.has_orbits:
+        floor, attained = loss_floor(reduce_system(system)), False
+    else:
+        floor, attained = (arb(0) if manifest(system, system.loss) is not None else None), True
+    if floor is None:
         return
     below = arb(fmpq(int(target.p), int(target.q))) < floor.lower()
-    if below or target <= 0:
+    strict = condition is not None and "=" not in condition.relation
+    if below or (target <= 0 and (strict or not attained)):
         raise InputError(
             f"the loss never gets there: its infimum is at least {floor.lower().str(8, radius=False)}",
             where=f"--until {condition}",

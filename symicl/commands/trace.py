@@ -6,11 +6,14 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from decimal import ROUND_UP, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
 import click
+import sympy as sp
+from flint import arb
 
 from symicl.arithmetic import ARITHMETICS, MAX_DPS, Arithmetic, Number, arithmetic, check_dps
 from symicl.commands.options import (
@@ -23,13 +26,26 @@ from symicl.commands.options import (
     read_goal,
     refuse_unreachable,
     require_values,
+    warned,
 )
-from symicl.errors import BudgetError, InputError
+from symicl.descent import Rule, process_of
+from symicl.errors import BudgetError, DerivationError, InputError, SymiclError
+from symicl.evaluate import Function, compile_expressions
+from symicl.flow import Flow, flow
 from symicl.grammar import parse_integer
 from symicl.iterate import DEFAULT_MAX_STEPS, Row, Run, Trajectory, iterate
+from symicl.leap import normal_form
+from symicl.leaping import Leap, leap
 from symicl.output import number_text, present, progress
 from symicl.reduce import reduce_system
+from symicl.render.plots import check_plot, save_path
 from symicl.scores import state_of_scores
+from symicl.shift import Observed, Shift, TracePath, shift_constant
+from symicl.systems.base import System
+
+CONSTANT_DIGITS = 20
+LONG = 100_000
+"""Steps from which on a leap is tried first."""
 
 
 @click.command(
@@ -57,7 +73,15 @@ from symicl.scores import state_of_scores
     show_default=True,
     help="How to get there; auto picks.",
 )
+@click.option(
+    "--rule",
+    type=click.Choice([rule.value for rule in Rule]),
+    default=Rule.GRADIENT.value,
+    show_default=True,
+    help="What a step is; newton needs a [regression] file, and takes eta times the Newton step.",
+)
 @click.option("--out", metavar="FILE.csv", help="Write a row for every step, as it is computed.")
+@click.option("--plot", metavar="FILE", help="Draw the path: loss, states and, where there is one, the shift of b.")
 @json_option
 def trace_command(
     system: str,
@@ -70,47 +94,152 @@ def trace_command(
     dps: str,
     number_type: str,
     method: str,
+    rule: str,
     out: str | None,
+    plot: str | None,
     as_json: bool,
 ) -> int:
     """Train SYSTEM from its start and print states and loss with guaranteed digits.
 
     With --until the answer is the first step n >= 0 that meets the condition.
     """
-    if method == "leap":
-        raise InputError("the method leap is not available", where="--method leap", remedy="use --method step")
     target = find_target(system, settings)
     require_values(target)
+    warnings = warned(target.system)
     goal = read_goal(target.system, eta, steps, until, max_steps, timeout)
     budget = DEFAULT_MAX_STEPS if goal.max_steps is None else goal.max_steps
     digits = option_value("--dps", dps, lambda text: check_dps(parse_integer(text)))
     run = Run(goal.eta, goal.steps, goal.until, digits, budget, goal.timeout)
-    recurrence = reduce_system(target.system)
-    refuse_unreachable(recurrence, goal.until)
+    process = option_value("--rule", rule, lambda text: process_of(target.system, Rule(text)))
+    refuse_unreachable(target.system, goal.until)
     chosen = arithmetic(number_type)
+    if plot is not None:
+        check_plot(plot)
+    leapt = _leapt(target.system, run, method, number_type, stepwise=(goal.max_steps, out, plot) != (None, None, None))
     with ExitStack() as stack:
-        names = [str(state) for state in recurrence.states]
-        on_row = None if out is None else _row_writer(stack, out, names, chosen, printed_digits(digits))
+        names = [str(state) for state in process.states]
+        observe = _observer(target.system, process.states, chosen, run.ceiling)
+        watched = [name for name, _ in target.system.observables]
+        write = (
+            None if out is None else _row_writer(stack, out, names, watched, observe, chosen, printed_digits(digits))
+        )
+        followed = plot is not None or target.system.prediction
+        path = TracePath(chosen, keep=plot is not None, observe=observe) if followed else None
         bar = stack.enter_context(progress("step", goal.total, as_json))
+
+        def on_row(row: Row) -> None:
+            if write is not None:
+                write(row)
+            if path is not None:
+                path.add(row)
 
         def on_progress(step: int, point: Sequence[Number]) -> None:
             bar(step, f"{step}")
 
-        trajectory = iterate(recurrence, run, chosen, on_row=on_row, on_progress=on_progress)
-    payload = _trajectory_json(target, trajectory)
+        rows = on_row if write is not None or path is not None else None
+        if leapt is not None:
+            trajectory = leapt.trajectory
+        else:
+            trajectory = iterate(process, run, chosen, on_row=rows, on_progress=on_progress)
+    payload = _trajectory_json(target, trajectory) | warnings
+    if leapt is not None and leapt.order:
+        payload |= {"method": "leap", "order": leapt.order}
+    if watched:
+        with chosen.working(trajectory.working_dps):
+            seen = zip(watched, observe(trajectory.states), strict=True)
+        shown = printed_digits(digits)
+        payload["observables"] = {n: None if value is None else chosen.as_json(value, shown) for n, value in seen}
+    if path is not None and path.shifts:
+        payload["shift"] = _shift_json(target.system, path.shifts[-1], trajectory)
+    if plot is not None and path is not None:
+        save_path(plot, target.system.title, names, watched, path, shift_constant(target.system))
+        payload["plot"] = plot
     present(payload, as_json, lambda: run_lines(payload))
     return 0 if trajectory.outcome == "reached" else BudgetError.exit_code
 
 
+def _observer(
+    system: System, states: Sequence[sp.Symbol], chosen: Arithmetic, dps: int
+) -> Callable[[Sequence[Number]], Observed]:
+    """What the system reports of its states, one by one; None where it is undefined there.
+
+    Constants are good for ``dps`` digits, so that the function serves whatever precision a run ends with.
+    """
+    with chosen.working(dps):
+        functions = [compile_expressions([expression], states, chosen, dps) for _, expression in system.observables]
+
+    def value(function: Function, point: Sequence[Number]) -> Number | None:
+        try:
+            (number,) = function(*point)
+        except (SymiclError, ZeroDivisionError):
+            return None
+        return number if chosen.is_finite(number) else None
+
+    return lambda point: tuple(value(function, point) for function in functions)
+
+
+def _shift_json(system: System, shift: Shift, trajectory: Trajectory) -> dict[str, Any]:
+    """How far the last step moved the prediction, as a change of b would, beside the bound ``constant * step``."""
+    constant, ball = shift_constant(system), arithmetic("ball")
+    return {
+        "norm": trajectory.arithmetic.as_json(shift.norm, printed_digits(trajectory.run.dps)),
+        "step": trajectory.arithmetic.as_json(shift.length, printed_digits(trajectory.run.dps)),
+        "constant": None if constant is None else ball.as_json(constant, CONSTANT_DIGITS),
+    }
+
+
+def _leapt(system: System, run: Run, method: str, number_type: str, *, stepwise: bool) -> Leap | Flow | None:
+    """The run by a leap where it is asked for, or where it pays: beyond a million steps, or a target that far off.
+
+    ``stepwise`` says that every step is wanted, or a budget of steps kept.
+    """
+    if method == "step" or (method == "auto" and (stepwise or number_type != "ball")):
+        return None
+    if number_type != "ball":
+        raise InputError("a leap is made in balls", where=f"--arithmetic {number_type}", remedy="use --arithmetic ball")
+    if method == "leap" and stepwise:
+        raise InputError(
+            "a leap has no single steps", where="--method leap", remedy="leave out --max-steps, --out and --plot"
+        )
+    if not system.has_orbits:
+        if method == "auto":
+            return None
+        raise InputError("there is no leap for this system", where=system.id, remedy="use --method step")
+    recurrence = reduce_system(system)
+    if method == "leap":
+        try:
+            normal_form(recurrence)
+        except DerivationError:  # several coordinates, or another kind of update
+            return flow(recurrence, run)
+        return leap(recurrence, run)
+    try:
+        normal_form(recurrence)
+        if run.steps is not None:
+            return leap(recurrence, run) if run.steps > LONG else None
+        quick = iterate(process_of(system), replace(run, max_steps=LONG), "ball")
+        if quick.outcome != "reached":
+            return leap(recurrence, run)
+        return Leap(quick, quick.step, quick.step, arb(0), 0, 0)
+    except (DerivationError, InputError, BudgetError):
+        return None
+
+
 def _row_writer(
-    stack: ExitStack, out: str, names: Sequence[str], chosen: Arithmetic, digits: int
+    stack: ExitStack,
+    out: str,
+    names: Sequence[str],
+    observables: Sequence[str],
+    observe: Callable[[Sequence[Number]], Observed],
+    chosen: Arithmetic,
+    digits: int,
 ) -> Callable[[Row], None]:
     """A function that appends a row to the file; each row is flushed, so that an interrupt loses none."""
-    write = open_rows(stack, out, ["step", *(f"{n}_{part}" for n in (*names, "loss") for part in ("mid", "rad"))])
+    columns = [f"{name}_{part}" for name in (*names, "loss", *observables) for part in ("mid", "rad")]
+    write = open_rows(stack, out, ["step", *columns])
 
     def on_row(row: Row) -> None:
         cells: list[object] = [row.step]
-        for value in (*row.states, row.loss):
+        for value in (*row.states, row.loss, *observe(row.states)):
             shown = {"mid": None, "rad": None} if value is None else chosen.as_json(value, digits)
             cells += [part if part is not None else "" for part in (shown["mid"], shown["rad"])]
         write(cells)
@@ -148,7 +277,7 @@ def _trajectory_json(target: Target, trajectory: Trajectory) -> dict[str, Any]:
     def shown(value: Number) -> dict[str, str | None]:
         return trajectory.arithmetic.as_json(value, printed_digits(trajectory.run.dps))
 
-    names = [str(state) for state in trajectory.recurrence.states]
+    names = [str(state) for state in trajectory.process.states]
     loss = None if trajectory.loss is None else shown(trajectory.loss)
     states = {name: shown(value) for name, value in zip(names, trajectory.states, strict=True)}
     return {
@@ -190,8 +319,8 @@ def _correct(ball: dict[str, str | None], most: int) -> int:
 
 
 def states_or_scores(target: Target, states: dict[str, Any]) -> dict[str, Any]:
-    """``states`` by name; for a system from a file ``scores`` instead, a matrix with ``scores[n][k] = v_n' Q v_k``."""
-    if not target.from_file:
+    """``states`` by name; for features from a file ``scores`` instead, a matrix with ``scores[n][k] = v_n' Q v_k``."""
+    if not target.has_scores:
         return {"states": states}
     entries = state_of_scores(target.system)
     size = 1 + max(n for n, _ in entries)
@@ -207,6 +336,11 @@ def run_lines(payload: dict[str, Any]) -> Iterator[str]:
     for n, row in enumerate(payload.get("scores", [])):
         for k, value in enumerate(row):
             yield f"scores[{n}][{k}]  {number_text(value)}"
+    for name, value in payload.get("observables", {}).items():
+        yield f"{name}  {number_text(value) if value is not None else 'undefined'}"
+    if "shift" in payload:
+        yield f"shift of b in the last step  {number_text(payload['shift']['norm'])}"
+        yield f"length of the last step  {number_text(payload['shift']['step'])}"
     yield f"loss  {number_text(payload['loss']) if payload['loss'] is not None else 'not rational'}"
     digits = f", {payload['digits']} digits" if payload["digits"] is not None else ""
     yield f"{payload['guarantee']}{digits}"

@@ -14,10 +14,11 @@ from typing import Any
 import sympy as sp
 
 from symicl.attention import ATTENTION, attention_definition, attention_form, readable, softmax_weights
-from symicl.derive import Update, derive, distinct_features
+from symicl.derive import Update, distinct_features, slopes
 from symicl.expectation import Expectation, Multinomial
 from symicl.reduce import Recurrence, reduce_system
 from symicl.render.display import LINE, Equation, display, label, prose, width
+from symicl.render.notation_latex import derivation_latex, range_sentence
 from symicl.render.printer import Printer
 from symicl.symmetry import State
 from symicl.systems.base import Parameter, System, SystemFamily
@@ -38,26 +39,29 @@ $v_{k}$) predicts the label of the query by the mean of the labels, weighted by 
 def system_latex(system: System | SystemFamily, *, entries: Mapping[str, tuple[str, str]] = SCORE_NAMES) -> str:
     """The update equations of one system as appendix-ready LaTeX: a subsection with numbered, labelled displays.
 
-    A family is typeset at symbolic parameters, and at infinite prompt length beside the finite one. Without classes of
-    features the general updates are given, in attention weights where the system has a softmax; otherwise states,
+    A family is typeset at symbolic parameters, and at infinite prompt length beside the finite one. A system with index
+    ranges is given in its own notation: definitions, loss, gradient, updates and second derivatives. Without classes
+    of features the general updates are given, in attention weights where the system has a softmax; otherwise states,
     conservation laws, updates, reduced coordinates and loss. Raises ``DerivationError`` as deriving does.
     """
     regimes = _regimes(system)
-    if regimes[0][1].features is not None and not regimes[0][1].features.classes:
-        return _general(regimes[0][1], entries)
-    return _named_system(system, regimes)
+    if regimes[0][1].ranges:
+        return _ranged_system(system, regimes)
+    return _named_system(system, regimes) if regimes[0][1].has_orbits else _general(regimes[0][1], entries)
 
 
 def paper_latex(
     title: str, systems: Sequence[System | SystemFamily], *, entries: Mapping[str, tuple[str, str]] = SCORE_NAMES
 ) -> str:
     """All systems of a paper, the general ones first, as one appendix section. See :func:`system_latex`."""
-    general = [s for s in systems if (features := _regimes(s)[0][1].features) is not None and not features.classes]
+    general = [system for system in systems if not _regimes(system)[0][1].has_orbits]
     ordered = [*general, *(system for system in systems if system not in general)]
     intro = (
         "\n\nStates on a right-hand side are taken at step $t$; a change from step $t$ to step $t+1$ is one step of "
-        "gradient\ndescent. The abbreviations $Z_{i}$ and $P_{i}$ are local to a subsection."
+        "gradient\ndescent."
     )
+    if not all(_regimes(system)[0][1].ranges for system in systems):
+        intro += " The abbreviations $Z_{i}$ and $P_{i}$ are local to a subsection."
     parts = [rf"\section{{{prose(title)}}}" + intro, *(system_latex(system, entries=entries) for system in ordered)]
     return "\n\n".join(parts) + "\n"
 
@@ -144,7 +148,7 @@ def _regimes(system: System | SystemFamily) -> list[tuple[str, System]]:
 
 
 def _general(system: System, entries: Mapping[str, tuple[str, str]]) -> str:
-    updates = derive(system)
+    updates = slopes(system)
     weights = softmax_weights(sp.Add(*(update.expression for update in updates)))
     text = [rf"\subsection{{{prose(_capital(system.title))}}}"]
     symbols = dict(system.symbols)
@@ -160,12 +164,31 @@ def _general(system: System, entries: Mapping[str, tuple[str, str]]) -> str:
         rate = _rate(position, update)
         terms = tuple(printer.terms(_without_factor(expression, system.step_size)))
         equations.append(Equation(label(system.id, _rate_name(position)), rate, terms))
+    if system.gram is not None:
+        return "\n".join([*text, display([*equations, _carried_step(system, updates, plain)])])
     for position, update in enumerate(updates):
         name = printer._print(update.variable)
         step = f"+ {printer._print(system.step_size)} {_rate(position, update)}"
         where = label(system.id, re.sub(r"[{},\\]", "", name))
         equations.append(Equation(where, f"{name}^{{(t+1)}}", (step,), f"{name}^{{(t)}}"))
     return "\n".join([*text, display(equations)])
+
+
+def _carried_step(system: System, updates: Sequence[Update], plain: Printer) -> Equation:
+    """How scores move where the features have inner products: by the rates, carried over to Q and read off again."""
+    assert system.features is not None and system.gram is not None
+    off = next(update for update in updates if len(set(update.variable.indices)) == 2)
+    n, k = off.variable.indices
+    m, j = (sp.Symbol(name, integer=True, positive=True) for name in ("m", "l"))
+
+    def rate(position: int, *indices: sp.Symbol) -> str:
+        return f"{RATES[position]}_{{{','.join(map(str, indices))}}}"
+
+    own, left, right = (plain._print(system.gram(*pair)) for pair in ((n, j), (n, m), (j, k)))
+    size, name = plain._print(system.features.size), plain._print(off.variable)
+    inner = rf"{own} {rate(0, j)} + \sum_{{m \neq l}} {left} {rate(1, j, m)}"
+    step = rf"+ {plain._print(system.step_size)} \sum_{{l=1}}^{{{size}}} {right} \left({inner}\right)"
+    return Equation(label(system.id, "scores"), f"{name}^{{(t+1)}}", (step,), f"{name}^{{(t)}}")
 
 
 def _setting(system: System, weights: sp.IndexedBase, loss: sp.Expr, printer: Printer) -> list[str]:
@@ -223,6 +246,27 @@ def _rate(position: int, update: Update) -> str:
     return f"{name}_{{{indices}}}" if indices else name
 
 
+# Systems with index ranges.
+
+
+def _ranged_system(system: System | SystemFamily, regimes: Sequence[tuple[str, System]]) -> str:
+    parameters = system.parameters if isinstance(system, SystemFamily) else ()
+    first = regimes[0][1]
+    text = [
+        rf"\subsection{{{prose(_capital(system.title))}}}",
+        " ".join([*_parameter_sentence(parameters, dict(first.symbols)), range_sentence(first)]),
+    ]
+    for regime, each in regimes:
+        if len(regimes) > 1:
+            text.append(_regime_title(regime))
+        text += derivation_latex(each, regime)
+    return "\n".join(text)
+
+
+def _regime_title(regime: str) -> str:
+    return rf"\paragraph{{{'Infinite prompts' if regime else 'Finite prompts'}.}}"
+
+
 # Named systems.
 
 
@@ -240,8 +284,7 @@ def _named_system(system: System | SystemFamily, regimes: Sequence[tuple[str, Sy
     shared: tuple[Any, ...] = ()
     for (regime, _), recurrence in zip(regimes, recurrences, strict=True):
         if len(regimes) > 1:
-            finite = "Infinite prompts" if regime else "Finite prompts"
-            text.append(rf"\paragraph{{{finite}.}}")
+            text.append(_regime_title(regime))
         statics = (recurrence.conserved, recurrence.readings, recurrence.lift)
         block, names = _regime(recurrence, regime, names, symbols, statics != shared)
         shared = statics

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 import sympy as sp
@@ -11,7 +12,22 @@ from sympy.printing.latex import LatexPrinter
 
 from symicl.attention import ATTENTION, readable
 from symicl.expectation import Expectation
-from symicl.indices import BOUND_NAMES, SumOver
+from symicl.gather import gather
+from symicl.indices import BOUND_NAMES, Index, SumOver, range_of
+from symicl.systems.base import IndexRange
+
+NOT_INDICES = ("e", "t")
+"""Letters that no bound index gets: the base of exponentials and the step."""
+
+
+def letter_for(over: str, ranges: Sequence[IndexRange], taken: Container[str]) -> str:
+    """The first letter of a range that is not taken; the empty name stands for the features.
+
+    When all are, the letters with a number: ``i1``.
+    """
+    own = next((each.letters for each in ranges if each.name == over), ()) or BOUND_NAMES
+    numbered = (f"{letter}{number}" for number in count(1) for letter in own)
+    return next(letter for letter in chain(own, numbered) if letter not in taken and letter not in NOT_INDICES)
 
 
 class Printer(LatexPrinter):
@@ -19,6 +35,9 @@ class Printer(LatexPrinter):
 
     ``names`` maps subexpressions to their names, ``symbols`` names of symbols to LaTeX, ``entries`` the base of an
     indexed quantity to its names on and off the diagonal, ``bound`` lists bound indices from the innermost outwards.
+
+    In systems with ``ranges`` a bound index gets a letter of its range instead: the first that is not free in the sum,
+    not used by a sum around it and not among ``reserved``, the names of symbols elsewhere in the formula.
     """
 
     def __init__(
@@ -27,9 +46,13 @@ class Printer(LatexPrinter):
         symbols: Mapping[str, str] | None = None,
         entries: Mapping[str, tuple[str, str]] | None = None,
         bound: Sequence[str] = BOUND_NAMES,
+        ranges: Sequence[IndexRange] = (),
+        reserved: Iterable[str] = (),
     ) -> None:
         super().__init__()
         self.names, self.symbols, self.entries, self.bound = names or {}, symbols or {}, entries or {}, bound
+        self.ranges, self.reserved = ranges, frozenset(reserved)
+        self.scope: dict[sp.Symbol, str] = {}
 
     def _print(self, expr: Any, **kwargs: Any) -> str:
         if isinstance(expr, sp.Expr) and expr in self.names:
@@ -47,10 +70,14 @@ class Printer(LatexPrinter):
         if expression in self.names or not isinstance(expression, sp.Add):
             return [self._signed(self._print(expression))]
         ordered = self._as_ordered_terms(expression)
+        if self.ranges:
+            ordered.sort(key=self._print)
         ordered.sort(key=lambda t: (self._print(t).startswith("-"), isinstance(t, SumOver), _constant(t)))
         last = len(ordered) - 1
         return [
-            self._signed(self.bracketed(t) if isinstance(t, SumOver) and i < last else self._print(t))
+            self._signed(
+                self.bracketed(t) if isinstance(t, SumOver) and i < last and not _ranged(t) else self._print(t)
+            )
             for i, t in enumerate(ordered)
         ]
 
@@ -117,6 +144,8 @@ class Printer(LatexPrinter):
         return f"e^{{{self._print(expr.args[0])}}}"
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if expr in self.scope:
+            return str(super()._print_Symbol(sp.Symbol(self.scope[expr])))
         if re.fullmatch(r"_\d+", expr.name):
             return self.bound[int(expr.name[1:]) % len(self.bound)]
         if expr.name in self.symbols:
@@ -133,13 +162,31 @@ class Printer(LatexPrinter):
         if stem in self.entries and len(indices) == 2:
             diagonal, off = self.entries[stem]
             stem, indices = (diagonal, indices[:1]) if indices[0] == indices[1] else (off, indices[::-1])
+        stem = self.symbols.get(stem, stem)
         return f"{stem}_{{{','.join(self._print(index) for index in indices)}}}"
 
+    def _print_KroneckerDelta(self, expr: sp.KroneckerDelta, exp: str | None = None) -> str:
+        delta = rf"\delta_{{{','.join(self._print(index) for index in expr.args)}}}"
+        return delta if exp is None else f"{delta}^{{{exp}}}"
+
     def _print_SumOver(self, expr: SumOver) -> str:
+        if not (self.ranges or _ranged(expr)):
+            return self._sum(expr)
+        scope, reserved = self.scope, self.reserved
+        self.reserved |= {symbol.name for symbol in expr.free_symbols if symbol.is_Symbol and symbol not in scope}
+        letter = letter_for(range_of(expr.index), self.ranges, self.reserved.union(scope.values()))
+        self.scope = {**scope, expr.index: letter}
+        try:
+            return self._sum(expr)
+        finally:
+            self.scope, self.reserved = scope, reserved
+
+    def _sum(self, expr: SumOver) -> str:
         index = self._print(expr.index)
         skipped = ", ".join(self._print(feature) for feature in expr.excluded)
         sign = rf"\sum_{{{index} \neq {skipped}}}" if skipped else rf"\sum_{{{index}=1}}^{{{self._print(expr.size)}}}"
-        return f"{sign} {self.bracketed(expr.body)}"
+        body = self._print(expr.body) if _ranged(expr.body) else self.bracketed(expr.body)
+        return f"{sign} {body}"
 
     def _print_Expectation(self, expr: Expectation) -> str:
         return rf"\mathbb{{E}}\left[{self._print(expr.body)}\right]"
@@ -152,6 +199,23 @@ def _constant(expression: sp.Expr) -> bool:
     return all(symbol.is_positive for symbol in expression.free_symbols)
 
 
-def expression_latex(expression: sp.Expr, symbols: Sequence[tuple[str, str]] = ()) -> str:
-    """One expression as LaTeX math (no delimiters), with readable signs. ``symbols``: LaTeX of names with their own."""
-    return Printer(symbols=dict(symbols))._print(readable(expression))
+def _ranged(expression: sp.Expr) -> bool:
+    """Whether this is a sum over an index range: it ends where the next term begins, and needs no brackets there."""
+    return isinstance(expression, SumOver) and isinstance(expression.index, Index)
+
+
+def symbol_names(*expressions: sp.Expr) -> frozenset[str]:
+    """The names of what is free in the expressions, for ``reserved``."""
+    return frozenset(s.name for expression in expressions for s in expression.free_symbols if s.is_Symbol)
+
+
+def expression_latex(
+    expression: sp.Expr, symbols: Sequence[tuple[str, str]] = (), ranges: Sequence[IndexRange] = ()
+) -> str:
+    """One expression as LaTeX math (no delimiters), with readable signs.
+
+    ``symbols``: LaTeX of names with their own; ``ranges``: those of the system. Bound indices have the letters of their
+    range, none of them free in the expression or bound twice, and sums over ranges are gathered.
+    """
+    printer = Printer(symbols=dict(symbols), ranges=ranges, reserved=symbol_names(expression) if ranges else ())
+    return printer._print(gather(expression) if ranges else readable(expression))

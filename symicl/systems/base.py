@@ -15,7 +15,8 @@ import sympy as sp
 from symicl.errors import InputError
 from symicl.expectation import Expectation
 from symicl.grammar import exact
-from symicl.indices import SumOver
+from symicl.indices import Index, SumOver, fresh_index
+from symicl.pairs import OfPair, PairValues
 
 Label = tuple[str, ...]
 """Which orbit a trained entry belongs to: for each of its indices the class, or the earlier feature it equals."""
@@ -37,12 +38,14 @@ class FeatureClass:
 class FeatureSet:
     """The features 1..size. Without ``classes`` only statements for unspecified features can be derived.
 
-    ``placed`` puts distinguished features (such as a fixed query) into classes, by name.
+    ``placed`` puts distinguished features (such as a fixed query) into classes, by name; ``pairs`` are the symmetric
+    quantities of two features, such as their inner product, that are constant on pairs of classes.
     """
 
     size: sp.Expr
     classes: tuple[FeatureClass, ...] = ()
     placed: tuple[tuple[sp.Symbol, str], ...] = ()
+    pairs: tuple[PairValues, ...] = ()
 
     def sum(self, term: Callable[[sp.Symbol], Any], *, other_than: tuple[sp.Symbol, ...] = ()) -> sp.Expr:
         """``sum of term(m) over the features m``, leaving out those named."""
@@ -51,6 +54,43 @@ class FeatureSet:
 
     def named(self, name: str) -> FeatureClass:
         return next(group for group in self.classes if group.name == name)
+
+
+@dataclass(frozen=True)
+class IndexRange:
+    """A range 1..size of indices other than the features, such as the rows of a matrix.
+
+    ``letters`` are the names of its indices in print, bound ones included. Indices of one range may coincide.
+    """
+
+    name: str
+    size: sp.Expr
+    letters: tuple[str, ...]
+
+    def index(self, letter: str) -> Index:
+        """A free index over this range."""
+        return Index(letter, self.name)
+
+    def sum(self, term: Callable[[sp.Symbol], Any], *, other_than: sp.Symbol | None = None) -> sp.Expr:
+        """``sum of term(i) over the range``, leaving out one index where it is given."""
+        index = fresh_index(self.index("i"))
+        return SumOver(term(index), index, self.size, () if other_than is None else (other_than,))
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A name for an expression, such as ``f[i]`` for a softmax: the notation a paper speaks.
+
+    ``solved`` is the definition read backwards, (what the name replaces, by what): ``exp(u_i)`` by ``f[i] * alpha``.
+    """
+
+    name: sp.Expr
+    body: sp.Expr
+    solved: tuple[sp.Expr, sp.Expr]
+
+
+Array = tuple[Any, ...]
+"""Exact numbers in nested tuples, a level an index."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +118,27 @@ class Coordinate:
     """A family of trained numbers: a symbol ``w``, or the entries of ``S[n, k]`` over the features.
 
     Index symbols that the feature set places in a class stay fixed; the others run over all features. ``name`` turns
-    an orbit's label into the name of its state; ``start`` is the value at step 0.
+    an orbit's label into the name of its state; ``start`` is the value at step 0, or the array of values of entries
+    over an :class:`IndexRange`.
     """
 
     variable: sp.Expr
     name: Callable[[str, Label], str] = default_name
-    start: sp.Expr = sp.S.Zero
+    start: sp.Expr | Array = sp.S.Zero
     latex: Callable[[str], str] = str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.start, sp.Expr) or self.start.has(sp.Float):
+        if not _is_exact(self.start):
             raise InputError(f"the start {self.start} is not exact", where=str(self.variable), remedy="use a Rational")
         symbol = self.variable.base.label if isinstance(self.variable, sp.Indexed) else self.variable
         if any(symbol.assumptions0.get(narrow) for narrow in NARROW_ASSUMPTIONS):
             raise InputError(f"{symbol} is trained and may take any real value", remedy="assume real=True and no more")
+
+
+def _is_exact(value: sp.Expr | Array) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_exact, value))
+    return isinstance(value, sp.Expr) and not value.has(sp.Float)
 
 
 def admissible(symbol: sp.Symbol, value: sp.Expr) -> bool:
@@ -157,7 +204,13 @@ class System:
     expressions over indexed quantities, sums over features and expectations. ``data`` is whatever the independent
     simulator needs to draw prompts; ``symbols`` gives the LaTeX of names that have one of their own. ``simplices`` are
     the indexed quantities that are positive and sum to 1 over the features; ``parameters`` those still symbolic and
-    ``values`` those that have one.
+    ``values`` those that have one. ``ranges`` are the index ranges other than the features, ``definitions`` the
+    notation of the paper, each over those before it, and ``arrays`` the exact values of indexed quantities that are
+    data. ``prediction`` is what the model says, an entry or a name of the notation; ``observables`` are named
+    expressions in the states that a run reports. ``gram``, where given, is the inner product of two features: a trained
+    entry ``S[n, k] = v_n' Q v_k`` is then a reading of a matrix Q, on which gradient descent acts, and S moves by
+    ``-eta sum_ml gram(n, m) D[m, l] gram(l, k)`` with D the derivative in S; None stands for orthonormal features.
+    ``warnings`` is what its user should know.
     """
 
     id: str
@@ -172,6 +225,30 @@ class System:
     simplices: tuple[sp.IndexedBase, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     values: tuple[tuple[str, sp.Expr], ...] = ()
+    ranges: tuple[IndexRange, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+    arrays: tuple[tuple[sp.IndexedBase, Array], ...] = ()
+    prediction: sp.Expr | None = None
+    observables: tuple[tuple[str, sp.Expr], ...] = ()
+    gram: OfPair | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def has_orbits(self) -> bool:
+        """Whether trained entries are known one by one or by the classes of their features, so that states have names.
+
+        Otherwise only statements for unspecified indices can be derived.
+        """
+        return not self.ranges and (self.features is None or bool(self.features.classes))
+
+    def size_of(self, over: str) -> sp.Expr:
+        """How many indices a range has; the empty name stands for the features. Raises ``InputError``."""
+        sizes = {each.name: each.size for each in self.ranges}
+        if self.features is not None:
+            sizes[""] = self.features.size
+        if over not in sizes:
+            raise InputError(f"{self.id} has no range {over or 'of features'}", where=over or self.id)
+        return sizes[over]
 
 
 @dataclass(frozen=True)
@@ -201,10 +278,13 @@ class SystemFamily:
 
 
 __all__ = [
+    "Array",
     "Coordinate",
+    "Definition",
     "Expectation",
     "FeatureClass",
     "FeatureSet",
+    "IndexRange",
     "Label",
     "Parameter",
     "StateNames",

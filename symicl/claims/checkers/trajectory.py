@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from symicl.claims.base import Evidence, Outcome, Verdict
 from symicl.claims.statements import Always, Earlier, HittingTime
-from symicl.errors import SymiclError
+from symicl.descent import process_of
+from symicl.errors import BudgetError, DerivationError, InputError, SymiclError
 from symicl.grammar import Condition
 from symicl.iterate import Run, Trajectory, iterate
+from symicl.leaping import leap
 from symicl.reduce import reduce_system
 from symicl.systems.base import System
 
@@ -88,10 +90,24 @@ def _first(
 ) -> Trajectory:
     """The first step not before ``not_before`` that meets the condition. Raises ``_Spent`` beyond ``max_steps``."""
     run = Run(eta, until=condition, dps=DIGITS, max_steps=max_steps, not_before=not_before)
-    result = iterate(reduce_system(system), run, "ball")
+    if max_steps > MAX_STEPS and system.has_orbits:
+        far = _leapt(system, run)
+        if far is not None and far.step > max_steps:
+            raise _Spent(f"{condition} is not met in {max_steps} steps", far)
+        if far is not None:
+            return far
+    result = iterate(process_of(system), run, "ball")
     if result.outcome != "reached":
         raise _Spent(f"{condition} is not met in {max_steps} steps", result)
     return result
+
+
+def _leapt(system: System, run: Run) -> Trajectory | None:
+    """The run by a leap; None where the system or the condition has none."""
+    try:
+        return leap(reduce_system(system), run).trajectory
+    except (DerivationError, InputError, BudgetError):
+        return None
 
 
 def _answer(true: bool, summary: str, details: list[tuple[str, str]]) -> Outcome:
@@ -104,7 +120,7 @@ def _undecided(why: str) -> Outcome:
 
 def _values(result: Trajectory) -> list[tuple[str, str]]:
     """The states and the loss at the step that decides, as balls."""
-    names = [*map(str, result.recurrence.states), "loss"]
+    names = [*map(str, result.process.states), "loss"]
     numbers = [result.arithmetic.as_json(value, 12) for value in (*result.states, result.loss)]
     return [("step", str(result.step))] + [
         (name, f"{ball['mid']} +/- {ball['rad']}") for name, ball in zip(names, numbers, strict=True)

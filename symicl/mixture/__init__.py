@@ -1,0 +1,1 @@
+"""In-context classification of Gaussian mixtures at exact data: values, minimiser, expansion, training, inference."""
