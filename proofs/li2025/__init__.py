@@ -1,0 +1,1 @@
+"""In-context learning of nonlinear tasks on structured features, arXiv 2507.20443."""
