@@ -41,6 +41,11 @@ class Gaussian(Law):
         return node
 
     @property
+    def func(self) -> Callable[..., Gaussian]:
+        """Builds the law again from its ``args``, as SymPy does to replace what is in them."""
+        return _again
+
+    @property
     def vector(self) -> sp.IndexedBase:
         return self.args[0]
 
@@ -151,6 +156,11 @@ def stein(node: Expectation, index: Index) -> sp.Expr:
     return law.mean(index) * node + SumOver(law.covariance(index, j) * slope, j, law.size)
 
 
+def _again(*args: Any) -> Gaussian:
+    node: Gaussian = sp.Basic.__new__(Gaussian, *args)
+    return node
+
+
 def averaged(expression: sp.Expr, *laws: Law) -> sp.Expr:
     """The mean over the laws of an expression linear in expectations, each joined with them into one expectation.
 
@@ -173,6 +183,11 @@ def averaged(expression: sp.Expr, *laws: Law) -> sp.Expr:
 def joint(laws: Sequence[Law]) -> Law:
     """One law out of several, nested ones opened."""
     flat = [each for law in laws for each in (law.laws if isinstance(law, Joint) else (law,))]
+    bound = [variable for law in flat for variable in law.variables]
+    if len(set(bound)) != len(bound):
+        raise DerivationError(
+            "two laws of one mean bind the same quantity", remedy="give each random vector its own name"
+        )
     return flat[0] if len(flat) == 1 else Joint(*flat)
 
 

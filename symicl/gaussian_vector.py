@@ -33,6 +33,8 @@ class GaussianVector:
         return sp.Add(*(self._term(term) for term in sp.Add.make_args(sp.expand(body, deep=False))))
 
     def _term(self, term: sp.Expr) -> sp.Expr:
+        if any(getattr(node, "law", sp.S.Zero).has(self.values) for node in sp.preorder_traversal(term)):
+            raise DerivationError(f"a law inside depends on {self.values}", where=str(term))
         exponent, polynomial = sp.S.Zero, sp.S.One
         for factor in sp.Mul.make_args(term):
             if isinstance(factor, sp.exp) and factor.has(self.values):

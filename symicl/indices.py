@@ -158,6 +158,13 @@ def partial(expression: sp.Expr, variable: sp.Expr) -> sp.Expr:
             return sp.Mul(*map(_delta, expression.indices, variable.indices))
         return sp.S.Zero
     if hasattr(expression, "rebuild"):
+        moved = variable.base if isinstance(variable, sp.Indexed) else variable
+        if getattr(expression, "law", sp.S.Zero).has(moved) or getattr(expression, "size", sp.S.Zero).has(moved):
+            raise DerivationError(
+                f"a law or a range depends on {variable}, which is differentiated by",
+                where=str(expression),
+                remedy="write the mean out, so that its dependence is in the expression",
+            )
         return expression.rebuild(lambda body: partial(body, variable))
     if isinstance(expression, sp.Add):
         return sp.Add(*(partial(term, variable) for term in expression.args))

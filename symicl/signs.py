@@ -144,7 +144,7 @@ def _shifted(system: System, factor: sp.Expr) -> tuple[sp.Expr, str]:
         if symbol not in factor.free_symbols:
             continue
         strict = parameter.minimum is None
-        free = sp.Symbol(f"{symbol.name}_above", **({"positive": True} if strict else {"nonnegative": True}))
+        free = sp.Dummy(f"{symbol.name}_above", **({"positive": True} if strict else {"nonnegative": True}))
         start = parameter.minimum if parameter.minimum is not None else parameter.above
         if start is not None and parameter.below is not None:
             replacement[symbol] = (start + parameter.below * free) / (1 + free)

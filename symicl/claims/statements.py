@@ -16,6 +16,7 @@ from symicl.descent import state_symbols
 from symicl.errors import InputError
 from symicl.expectation import multinomial_mean
 from symicl.grammar import Condition, exact, parse_condition, parse_expression
+from symicl.indices import SumOver, range_of
 from symicl.notation import unfold
 from symicl.process import LOSS
 from symicl.symmetry import orbits, restrict
@@ -209,6 +210,18 @@ def _check_expression(system: System, expression: sp.Basic) -> None:
     _refuse_floats(expression)
     if expression.has(LOSS):
         raise InputError("the symbol of the loss stands for no expression here", remedy="use the loss of the system")
+    reserved = sorted(s.name for s in expression.free_symbols if type(s) is not sp.Dummy and s.name.startswith("_"))
+    if reserved:
+        raise InputError(f"the name {reserved[0]} is reserved", where="statement", remedy="begin names with a letter")
+    sizes = {each.name: each.size for each in system.ranges}
+    for node in expression.atoms(SumOver):
+        over = range_of(node.index)
+        if over in sizes and node.size != sizes[over]:
+            raise InputError(
+                f"a sum over {over} goes to {node.size}, and {system.id} has {sizes[over]}",
+                where="statement",
+                remedy="sum over the whole range",
+            )
     entries = expression.atoms(sp.Indexed)
     if system.features is not None and system.features.classes and entries:
         raise InputError(
