@@ -59,6 +59,16 @@ class Gaussian(Law):
     def size(self) -> sp.Expr:
         return self.args[5]
 
+    @property
+    def spread(self) -> sp.Expr:
+        """The covariance at :attr:`spread_places`."""
+        return self.args[2]
+
+    @property
+    def spread_places(self) -> tuple[sp.Symbol, sp.Symbol]:
+        """The indices of the row and the column in :attr:`spread`."""
+        return self.args[3], self.args[4]
+
     def mean(self, i: Index) -> sp.Expr:
         """The mean at an index."""
         return self.args[1].xreplace({self.args[3]: i})

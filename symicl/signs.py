@@ -16,7 +16,7 @@ from flint import fmpq
 from symicl.algebra import Polynomial, field_of
 from symicl.errors import SymiclError
 from symicl.expectation import Expectation, Law, Multinomial, TokenCounts, free_indices, resolved_integrands
-from symicl.gaussian import Joint
+from symicl.gaussian import Gaussian, Joint
 from symicl.indices import SumOver
 from symicl.systems.base import System
 
@@ -31,9 +31,9 @@ def certificate(system: System, expression: sp.Expr) -> list[tuple[str, str]] | 
     features = tuple(sorted(free_indices(expression), key=str))
     try:
         plain, merged = resolved_integrands(expression, features)
-        lines: list[tuple[str, str]] = []
         if not all(_is_a_law(system, law) for law in merged):
             return None
+        lines = [("assumed", text) for law in merged for text in _assumptions(law)]
         for part in [plain, *merged.values()]:
             found = _factor_signs(system, part)
             if found is None:
@@ -50,7 +50,21 @@ def _is_a_law(system: System, law: Law) -> bool:
         return law.probabilities in system.simplices
     if isinstance(law, Multinomial) and law.trials.is_integer and law.trials.is_nonnegative:
         return all(_factor_signs(system, probability) is not None for _, probability in law.cells)
-    return all(_is_a_law(system, each) for each in law.laws) if isinstance(law, Joint) else law.certain
+    if isinstance(law, Joint):
+        return all(_is_a_law(system, each) for each in law.laws)
+    if isinstance(law, Gaussian) and not law.spread.has(sp.Indexed):
+        scale = law.spread.xreplace({sp.KroneckerDelta(*law.spread_places): sp.S.One})
+        multiple = law.spread == scale * sp.KroneckerDelta(*law.spread_places)
+        return multiple and not scale.has(*law.spread_places) and _factor_signs(system, scale) is not None
+    return law.certain
+
+
+def _assumptions(law: Law) -> list[str]:
+    """What a sign rests on that is not decided: that a covariance given by its entries is one."""
+    if isinstance(law, Joint):
+        return [text for each in law.laws for text in _assumptions(each)]
+    entries = isinstance(law, Gaussian) and law.spread.has(sp.Indexed)
+    return [f"the covariance {law.spread} is positive semidefinite"] if entries else []
 
 
 def _factor_signs(system: System, expression: sp.Expr) -> list[tuple[str, str]] | None:

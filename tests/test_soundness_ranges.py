@@ -89,3 +89,21 @@ def test_a_gaussian_law_can_be_rebuilt():
     """Renaming an index in a law gives the law at that index."""
     law = Gaussian(x, lambda q: m[j], sp.KroneckerDelta, i, d)
     assert law.xreplace({j: k}).mean(i) == m[k]
+
+
+def gaussian_square(covariance):
+    """``E (x_j - m_j)^2`` under a covariance: nonnegative only where that is one."""
+    law = Gaussian(x, lambda q: m[q], covariance, i, d)
+    return check(claim(nonnegative(PLAIN, Expectation((x[j] - m[j]) ** 2, law))))
+
+
+def test_a_covariance_that_may_be_none_keeps_no_signs():
+    """A multiple of the identity has to be nonnegative; entries are assumed to be a covariance, and that is said."""
+    s, positive = sp.Symbol("s", real=True), sp.Symbol("v", positive=True)
+    entries = sp.IndexedBase(sp.Symbol("C", real=True))
+    for wrong in (s * sp.KroneckerDelta(i, j), -sp.KroneckerDelta(i, j), s, sp.KroneckerDelta(i, j) - 2):
+        assert gaussian_square(lambda a, b, c=wrong: c.xreplace({i: a, j: b})).verdict.value != "proved"
+    assert gaussian_square(lambda a, b: positive * sp.KroneckerDelta(a, b)).verdict.value == "proved"
+    assumed = gaussian_square(lambda a, b: entries[a, b])
+    assert assumed.verdict.value == "proved"
+    assert "positive semidefinite" in dict(assumed.outcome.evidence.details)["assumed"]
