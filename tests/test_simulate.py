@@ -354,7 +354,7 @@ HALF = np.array([0.5, 0.5])
         ({"gram": [[1, 0.5], [0.25, 1]]}, r"gram\[0, 1\] is 0\.5 but gram\[1, 0\] is 0\.25"),
         ({"gram": [[1, 2], [2, 1]]}, "least eigenvalue is -1"),
         ({"kernel": [[1, 2], [2, 1]]}, "least eigenvalue is -1.*in kernel"),
-        ({"kernel": [[1, math.inf], [math.inf, 1]]}, r"kernel\[0, 1\] is inf"),
+        ({"kernel": [[1, math.inf], [math.inf, 1]]}, r"kernel\[0\]\[1\] is inf"),
     ],
 )
 def test_wrong_experiments_are_named(arguments: dict[str, Any], message: str) -> None:

@@ -4,9 +4,9 @@ One file a kind of model: `attention` (a softmax layer on its prompts; its names
 `softmax_regression`.
 """
 
+from symicl.simulate.arrays import Array
 from symicl.simulate.attention import (
     DEFAULT_MAX_STEPS,
-    Array,
     Experiment,
     Prompts,
     Row,

@@ -24,11 +24,9 @@ from itertools import chain, combinations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symicl.errors import BudgetError, InputError
-
-Array = NDArray[np.float64]
+from symicl.simulate.arrays import Array, float_array
 
 MAX_COUNT_VECTORS = 2_000_000
 MAX_COUNTS = 50_000_000  # entries of all count vectors together: 400 MB an array
@@ -164,24 +162,8 @@ class Experiment:
         return np.zeros((self.features.shape[1],) * 2)
 
 
-def _float_array(value: object, where: str) -> Array:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as problem:
-        raise InputError(f"not an array of numbers: {problem}", where=where, remedy="give real numbers") from None
-    bad = np.argwhere(~(np.abs(array) <= _LARGEST_ENTRY))
-    if len(bad):
-        entry = tuple(int(i) for i in bad[0])
-        raise InputError(
-            f"{where}[{', '.join(map(str, entry))}] is {array[entry]}",
-            where=where,
-            remedy=f"give finite numbers of magnitude at most {_LARGEST_ENTRY:g}",
-        )
-    return array
-
-
 def _probabilities(value: object) -> Array:
-    p = _float_array(value, "probabilities")
+    p = float_array(value, "probabilities", _LARGEST_ENTRY)
     if p.ndim != 1 or len(p) < 2:
         raise InputError(
             f"an array of shape {p.shape}",
@@ -203,7 +185,7 @@ def _gram_and_factor(value: object, size: int, where: str) -> tuple[Array | None
     """Return the checked matrix (None stays None) and V with ``V V' = matrix``; the identity for None."""
     if value is None:
         return None, np.eye(size)
-    matrix = _float_array(value, where)
+    matrix = float_array(value, where, _LARGEST_ENTRY)
     if matrix.shape != (size, size):
         raise InputError(
             f"its shape is {matrix.shape}", where=where, remedy=f"give a {size} x {size} matrix, one row a feature"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symicl.errors import InputError
-from symicl.simulate.attention import Array
+from symicl.simulate.arrays import Array
 
 
 class Weights(NamedTuple):

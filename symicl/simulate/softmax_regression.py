@@ -23,7 +23,8 @@ from typing import NamedTuple
 import numpy as np
 
 from symicl.errors import InputError
-from symicl.simulate.attention import Array, _integer, _step_size
+from symicl.simulate.arrays import Array, float_array
+from symicl.simulate.attention import _integer, _step_size
 
 # Of A, b and weights; of x. Every product below then stays under the overflow of float64: the largest is |w A x|^2.
 _LARGEST_ENTRY = 1e30
@@ -44,7 +45,7 @@ class Problem:
     b: Array
 
     def __post_init__(self) -> None:
-        A, b = _float_array(self.A, "A", _LARGEST_ENTRY), _float_array(self.b, "b", _LARGEST_ENTRY)
+        A, b = float_array(self.A, "A", _LARGEST_ENTRY), float_array(self.b, "b", _LARGEST_ENTRY)
         if A.ndim != 2 or A.size == 0:
             raise InputError(
                 f"its shape is {A.shape}", where="A", remedy="give an n x d matrix with at least one row and one column"
@@ -69,28 +70,8 @@ class Row(NamedTuple):
     f: Array
 
 
-def _float_array(value: object, where: str, largest: float) -> Array:
-    """Return a float64 copy; every entry is at most ``largest`` in magnitude, so NaN is refused too."""
-    try:
-        raw = np.asarray(value)
-        if np.iscomplexobj(raw):  # NumPy would drop the imaginary part with no more than a warning
-            raise TypeError("complex entries")
-        array: Array = raw.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as problem:
-        raise InputError(f"not an array of numbers: {problem}", where=where, remedy="give real numbers") from None
-    bad = np.argwhere(~(np.abs(array) <= largest))
-    if len(bad):
-        entry = tuple(int(i) for i in bad[0])
-        raise InputError(
-            f"{where}{''.join(f'[{i}]' for i in entry)} is {array[entry]}",
-            where=where,
-            remedy=f"give finite numbers of magnitude at most {largest:g}",
-        )
-    return array
-
-
 def _point(problem: Problem, x: object, where: str = "x") -> Array:
-    point = _float_array(x, where, _LARGEST_POINT)
+    point = float_array(x, where, _LARGEST_POINT)
     if point.shape != problem.A.shape[1:]:
         raise InputError(
             f"its shape is {point.shape}, but A has {problem.A.shape[1]} columns",
@@ -110,7 +91,7 @@ def softmax(z: Array) -> Array:
     it is below the least float64, 5e-324. Relative error of a weight: that of ``z - max z``, plus n 2^-53. Raises
     InputError for an empty z or an entry that is not finite.
     """
-    scores = _float_array(z, "z", np.finfo(np.float64).max)
+    scores = float_array(z, "z", np.finfo(np.float64).max)
     if scores.ndim != 1 or scores.size == 0:
         raise InputError(f"its shape is {scores.shape}", where="z", remedy="give a vector of at least one number")
     # 1e308 - (-1e308) overflows to infinity, whose exponential is the right zero.
@@ -281,7 +262,7 @@ def newton(problem: Problem, x0: Array, steps: int, regularization: Array) -> tu
 
 def _weighted(problem: Problem, regularization: Array) -> Array:
     """``diag(w) A`` for nonnegative weights w (n,)."""
-    weights = _float_array(regularization, "regularization", _LARGEST_ENTRY)
+    weights = float_array(regularization, "regularization", _LARGEST_ENTRY)
     if weights.shape != problem.b.shape:
         raise InputError(
             f"its shape is {weights.shape}, but A has {len(problem.b)} rows",

@@ -15,8 +15,8 @@ import numpy as np
 import sympy as sp
 
 from symicl.errors import InputError
+from symicl.simulate.arrays import Array
 from symicl.simulate.attention import (
-    Array,
     Experiment,
     Prompts,
     Row,
