@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -12,38 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-
-from symicl.cli import cli
+from command_line import answer, refusal, run
 
 DATA = 'x = [[1, 2], [2, "1/2"], [-1, -3], [1, "-1/3"]]\ny = [1, 1, -1, 1]\n'
 OPPOSITE = "x = [[1, 2], [-1, -2], [2, 1]]\ny = [1, 1, 1]\n"
 OBSERVED = ["least", "margin", "gap", "turn"]
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(cli, list(words))
-
-
-def answer(*words: str, code: int = 0) -> dict[str, Any]:
-    result = run(*words, "--json")
-    assert result.exit_code == code, result.output
-    loaded = json.loads(result.stdout)
-    assert isinstance(loaded, dict)
-    assert loaded["schema_version"] == 1
-    return loaded
-
-
-def refusal(*words: str, code: int = 2) -> str:
-    """The one line on stderr; the same error is JSON under --json."""
-    result = run(*words)
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert result.stderr.startswith("symicl: ")
-    assert result.stderr.count("\n") == 1
-    error = answer(*words, code=code)["error"]
-    assert all(error[part] for part in ("kind", "problem", "where", "remedy"))
-    return result.stderr
 
 
 def file(folder: Path, text: str = DATA) -> str:

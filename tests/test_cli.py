@@ -15,58 +15,17 @@ from typing import Any
 
 import pytest
 import sympy as sp
-from click.testing import CliRunner, Result
+from command_line import answer, read_json, refusal, run
 
 import symicl
 from symicl import Claim
-from symicl.cli import cli, guarded
+from symicl.cli import guarded
 from symicl.commands import check as check_module
 from symicl.output import jsonable
 
 BALANCED = ("huang2024.balanced", "--set", "K=8", "--set", "N=inf", "--eta", "1")
 LAW = 'probabilities = ["2/5", "3/10", "3/10"]'
 FILE = f'[features]\n{LAW}\nprompt_length = 4\ngram = "orthonormal"\n[task]\nkernel = "linear"\n'
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(cli, list(words))
-
-
-def numbers(value: Any) -> list[Any]:
-    """All numbers of a JSON value."""
-    if isinstance(value, dict):
-        return [n for item in value.values() for n in numbers(item)]
-    if isinstance(value, list):
-        return [n for item in value for n in numbers(item)]
-    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
-
-
-def read_json(result: Result) -> dict[str, Any]:
-    """The one JSON object on stdout; what it may not hold is checked here, for every command."""
-    loaded = json.loads(result.stdout)
-    assert loaded["schema_version"] == 1
-    assert all(isinstance(n, int) and abs(n) < 2**53 for n in numbers(loaded))
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-def answer(*words: str, code: int = 0) -> dict[str, Any]:
-    result = run(*words, "--json")
-    assert result.exit_code == code, result.output
-    return read_json(result)
-
-
-def refusal(*words: str, code: int = 2) -> str:
-    """The one line on stderr; the same error is JSON under --json."""
-    result = run(*words)
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert result.stderr.startswith("symicl: ")
-    assert result.stderr.count("\n") == 1
-    error = answer(*words, code=code)["error"]
-    assert set(error) == {"kind", "problem", "where", "remedy"}
-    assert " ".join(error["problem"].split()) in result.stderr
-    return result.stderr
 
 
 def toml(tmp_path: Path, text: str = FILE) -> str:
@@ -612,10 +571,10 @@ def test_a_condition_that_may_be_undefined_is_refused() -> None:
     assert "finite" in refusal("trace", *BALANCED, "--until", "A<=inf")
 
 
-def test_what_a_result_file_prints_stays_out_of_the_answer(tmp_path: Path) -> None:
+def test_what_a_result_file_prints_stays_out_of_the_answer(tmp_path: Path, quiet=False) -> None:
     noisy = tmp_path / "noisy.py"
     noisy.write_text("print('noise')\nfrom symicl import claim\nx = 1\n")
-    assert "no claim" in answer("check", str(noisy), code=2)["error"]["problem"]
+    assert "no claim" in answer("check", str(noisy), code=2, quiet=False)["error"]["problem"]
 
 
 def test_a_full_disk_is_one_line_and_no_verdict() -> None:

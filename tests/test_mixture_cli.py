@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-
-from symicl.cli import cli
+from command_line import answer, run
 
 FLAT = "covariance = [[1, 0], [0, 1]]\nmeans = [[[1, 0], [-1, 0]]]\n"
 AXES = "covariance = [[1, 0], [0, 1]]\nmeans = [[[1, 0], [-1, 0]], [[0, 1], [0, -1]]]\n"
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(cli, list(words))
-
-
-def answer(*words: str, code: int = 0) -> dict[str, Any]:
-    result = run(*words, "--json")
-    assert result.exit_code == code, result.output
-    loaded = json.loads(result.stdout)
-    assert isinstance(loaded, dict) and loaded["schema_version"] == 1
-    return loaded
 
 
 def mixture(folder: Path, text: str) -> str:
@@ -56,10 +40,10 @@ def test_step_size_and_radius_are_taken() -> None:
 
 def test_degenerate_means_are_warned_of(tmp_path: Path) -> None:
     """No minimiser at infinite prompts; a float64 one at finite prompts; a warning each time."""
-    infinite = answer("mixture", mixture(tmp_path, FLAT + 'prompt_length = "inf"'))
+    infinite = answer("mixture", mixture(tmp_path, FLAT + 'prompt_length = "inf"'), quiet=False)
     assert infinite["minimiser"] is None and infinite["expansion"] is None and infinite["rate"] is None
     assert "not unique" in infinite["warnings"][0]
-    finite = answer("mixture", mixture(tmp_path, FLAT + "prompt_length = 50"))
+    finite = answer("mixture", mixture(tmp_path, FLAT + "prompt_length = 50"), quiet=False)
     assert finite["minimiser"]["guarantee"] == "supported" and finite["expansion"] is None
     assert "does not tend to 2 Lambda^-1" in finite["warnings"][0]
     traced = run("trace", mixture(tmp_path, FLAT + 'prompt_length = "inf"'), "--eta", "1", "--steps", "2", "--dps", "8")

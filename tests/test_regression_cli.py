@@ -6,19 +6,16 @@ Property: whatever number type and rule, the JSON has one shape, its balls hold 
 from __future__ import annotations
 
 import csv
-import json
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import sympy as sp
-from click.testing import CliRunner, Result
+from command_line import answer, refusal, run
 
 from symicl import Run, iterate
-from symicl.cli import cli
 from symicl.descent import process_of
 from symicl.systems.files import read_system
 
@@ -43,31 +40,6 @@ KEYS = {
     "outcome",
     "shift",
 }
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(cli, list(words))
-
-
-def answer(*words: str, code: int = 0) -> dict[str, Any]:
-    result = run(*words, "--json")
-    assert result.exit_code == code, result.output
-    assert result.stderr == ""
-    loaded = json.loads(result.stdout)
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-def refusal(*words: str, code: int = 2) -> str:
-    """The one line on stderr; the same error is JSON under --json."""
-    result = run(*words)
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert result.stderr.startswith("symicl: ")
-    assert result.stderr.count("\n") == 1
-    error = answer(*words, code=code)["error"]
-    assert set(error) == {"kind", "problem", "where", "remedy"}
-    return result.stderr
 
 
 @pytest.fixture
