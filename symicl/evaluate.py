@@ -18,7 +18,8 @@ from symicl.algebra import field_of
 from symicl.arithmetic import ARITHMETICS, Arithmetic, Number
 from symicl.errors import BudgetError, DerivationError, UndecidedError
 from symicl.expectation import Expectation, Multinomial
-from symicl.tables import Table, multinomial_table
+from symicl.prompt_means import Factor, Plan, PromptMeans, prompt_means
+from symicl.tables import check_law, midpoint, multinomial_table
 
 Function = Callable[..., tuple[Number, ...]]
 
@@ -50,22 +51,13 @@ def compile_expressions(
 
 
 @dataclass(frozen=True)
-class _Factor:
-    """``(sum_i coefficients[i] * monomials[i]) ** power``; the monomials are in the cell totals."""
-
-    coefficients: tuple[sp.Expr, ...]
-    monomials: tuple[tuple[int, ...], ...]
-    power: int
-
-
-@dataclass(frozen=True)
 class _Group:
     """The expectations under one law; ``factors`` splits each body into what depends on the totals."""
 
     law: Multinomial
     results: tuple[sp.Symbol, ...]
     bodies: tuple[sp.Expr, ...]
-    factors: tuple[tuple[_Factor, ...], ...] = ()
+    factors: tuple[tuple[Factor, ...], ...] = ()
 
     def rewritten(self, naming: _Exponentials) -> _Group:
         bodies = tuple(naming(body) for body in self.bodies)
@@ -84,7 +76,7 @@ def _groups(nodes: Sequence[Expectation], means: Mapping[sp.Expr, sp.Symbol]) ->
     return groups
 
 
-def _factors(body: sp.Expr, totals: tuple[sp.Symbol, ...]) -> tuple[_Factor, ...]:
+def _factors(body: sp.Expr, totals: tuple[sp.Symbol, ...]) -> tuple[Factor, ...]:
     factors = []
     for factor in sp.Mul.make_args(body):
         base, power = factor.as_base_exp()
@@ -93,7 +85,7 @@ def _factors(body: sp.Expr, totals: tuple[sp.Symbol, ...]) -> tuple[_Factor, ...
         if not base.is_polynomial(*totals):
             raise DerivationError(f"{factor} is not a rational function of the token counts")
         terms = sp.Poly(base, *totals).terms()
-        factors.append(_Factor(tuple(c for _, c in terms), tuple(m for m, _ in terms), int(power)))
+        factors.append(Factor(tuple(c for _, c in terms), tuple(m for m, _ in terms), int(power)))
     return tuple(factors)
 
 
@@ -271,10 +263,25 @@ class _Writer:
             return f"sqrt({self.write(base)})"
         return f"exp({self.write(exponent)} * log({self.write(base)}))"
 
+    def integrals(self, group: _Group, coefficients: list[list[list[str]]], plan: Plan, dps: int) -> None:
+        """The means of one law by quadrature in balls; other arithmetics get the midpoints."""
+        bound = self.bind("means", _bridged(plan.bind(coefficients), self.arithmetic, dps))
+        values = ", ".join("(" + ", ".join(f"({', '.join(own)},)" for own in each) + ",)" for each in coefficients)
+        name = self.name("s")
+        self.lines.append(f"{name} = {bound}(({values},))")
+        for i, result in enumerate(group.results):
+            self.assign(result, f"{name}[{i}]")
+
     def mean(self, group: _Group, coefficients: list[list[list[str]]], dps: int) -> None:
-        """The loop over the outcomes of one law, with all its bodies in one pass."""
+        """The means under one law: integrals for long prompts, else one loop over the outcomes for all bodies."""
+        exact = _exact(group.law)
+        check_law(*exact)
+        plan = prompt_means(*exact, group.factors, dps, self.arithmetic.name)
+        if plan is not None:
+            self.integrals(group, coefficients, plan, dps)
+            return
         totals = [total for total, _ in group.law.cells]
-        table = _table(group.law, self.arithmetic, dps)
+        table = multinomial_table(*exact, self.arithmetic, dps)
         monomials = sorted({m for factors in group.factors for f in factors for m in f.monomials if any(m)})
         columns = {monomial: self.name("m") for monomial in monomials}
         self.entries += len(table.outcomes) * (1 + len(monomials))
@@ -338,29 +345,42 @@ def _value(monomial: tuple[int, ...], outcome: tuple[int, ...]) -> int:
     return result
 
 
-def _table(law: Multinomial, arithmetic: Arithmetic, dps: int) -> Table:
+def _exact(law: Multinomial) -> tuple[int, list[sp.Rational]]:
+    """The number of draws and the probabilities of the cells. Raises ``DerivationError`` where they are no numbers."""
     numbers = [law.trials, *(probability for _, probability in law.cells)]
     unknown = [n for n in numbers if not n.is_Rational]
     if unknown:
         raise DerivationError(f"no value for {unknown[0]}", remedy="give every parameter an exact value")
-    return multinomial_table(int(law.trials), [p for _, p in law.cells], arithmetic, dps)
+    return int(law.trials), numbers[1:]
 
 
-def _tail_bound(factors: Sequence[_Factor], trials: int, missing: arb, cells: int) -> Callable[..., arb]:
+def _bridged(integrals: PromptMeans, arithmetic: Arithmetic, dps: int) -> Callable[..., tuple[Number, ...]]:
+    """The integrals as a function in the arithmetic at hand, from and to balls at ``dps`` digits."""
+    if arithmetic.name == "ball":
+        return integrals
+
+    def midpoints(values: Sequence[Sequence[Sequence[Number]]]) -> tuple[Number, ...]:
+        with ARITHMETICS["ball"].working(dps):
+            return tuple(midpoint(arithmetic, mean) for mean in integrals(values))
+
+    return midpoints
+
+
+def _tail_bound(factors: Sequence[Factor], trials: int, missing: arb, cells: int) -> Callable[..., arb]:
     """A ball around 0 that holds the contribution of all outcomes left out: missing mass times a bound on the body.
 
     A factor in the numerator is at most ``sum |c| trials^degree``. One in the denominator must be linear in the totals
     with a positive coefficient on every cell; as the totals sum to ``trials``, it is at least ``trials * min c``.
     """
     for factor in factors:
-        if factor.power < 0 and any(any(m) for m in factor.monomials) and not _is_linear_form(factor, cells):
+        if factor.power < 0 and not factor.is_constant and not factor.is_form(cells):
             raise DerivationError("no rigorous bound for the prompts left out of the window; use a shorter prompt")
 
     def bound(values: Sequence[Sequence[arb]]) -> arb:
         size = arb(1)
         for factor, coefficients in zip(factors, values, strict=True):
             balls = [arb(c) for c in coefficients]
-            if factor.power > 0 or not any(any(m) for m in factor.monomials):
+            if factor.power > 0 or factor.is_constant:
                 most = sum((abs(c) * trials ** sum(m) for c, m in zip(balls, factor.monomials, strict=True)), arb(0))
                 size *= most**factor.power
                 continue
@@ -373,10 +393,6 @@ def _tail_bound(factors: Sequence[_Factor], trials: int, missing: arb, cells: in
         return arb(0, (size * missing).upper())
 
     return bound
-
-
-def _is_linear_form(factor: _Factor, cells: int) -> bool:
-    return all(sum(m) == 1 for m in factor.monomials) and len(factor.monomials) == cells
 
 
 def value_of(expression: sp.Expr, arithmetic: Arithmetic, dps: int) -> Number:

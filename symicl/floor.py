@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from functools import partial as bind
 from itertools import product
 
 import sympy as sp
@@ -33,8 +32,7 @@ EVALUATIONS = 300_000
 
 MAX_SPLITS = 3000
 LONG_PROMPT = 1000
-MAX_TRIALS = 10**6
-"""Beyond these lengths the work is not worth it: a two-scalar bound, and any."""
+"""Beyond this length a two-scalar bound is not worth the work, and powers are not written out."""
 
 
 def loss_floor(recurrence: Recurrence) -> arb | None:
@@ -53,11 +51,9 @@ def loss_floor(recurrence: Recurrence) -> arb | None:
 
 def _term_floor(recurrence: Recurrence, term: sp.Expr) -> arb:
     coordinates = [y for y in recurrence.coordinates if term.has(y)]
-    if any(law.trials > MAX_TRIALS for law in integrands(term)[1] if isinstance(law, Multinomial)):
-        return arb(0)
     try:
         if len(coordinates) == 1 and certificate(recurrence.symmetric.system, -partial(term, coordinates[0])):
-            return arb(value_of(limit(recurrence.symmetric.system, term, coordinates[0]), ARITHMETICS["ball"], DPS))
+            return _limit_in_balls(recurrence.symmetric.system, term, coordinates[0])
         if len(coordinates) == 2:
             return _two_scalar_floor(term, coordinates)
     except DerivationError:
@@ -70,18 +66,37 @@ def limit(system: System, loss: sp.Expr, coordinate: sp.Symbol) -> sp.Expr:
 
     Raises ``DerivationError`` where it is infinite or has no closed form, or where a leading coefficient may vanish.
     """
-    plain, merged = integrands(loss)
-    total = _limit(system, plain, coordinate)
-    for law, body in merged.items():
-        for weight, prompt in _prompts(law, body):
-            value = _limit(system, prompt, coordinate)
-            if value != 0:
-                total += weight(value)
+    total = sp.Add(*(_power(share, trials) * value for share, trials, value in _limits(system, loss, coordinate)))
     return factored(total) if not total.has(sp.Pow) else total
 
 
-def _prompts(law: Law, body: sp.Expr) -> Iterator[tuple[Callable[[sp.Expr], sp.Expr], sp.Expr]]:
-    """For each set of nonempty cells: how to weigh a constant there, and the body of such prompts."""
+def _limit_in_balls(system: System, loss: sp.Expr, coordinate: sp.Symbol) -> arb:
+    """The same as a ball, at numeric parameters: no power of a long prompt is written out."""
+    total, ball = arb(0), ARITHMETICS["ball"]
+    for share, trials, value in _limits(system, loss, coordinate):
+        weight = arb(value_of(share, ball, DPS)) ** int(trials)
+        total += weight * value_of(value, ball, DPS)
+    return total
+
+
+def _limits(system: System, loss: sp.Expr, coordinate: sp.Symbol) -> Iterator[tuple[sp.Expr, sp.Expr, sp.Expr]]:
+    """The limit of a loss as a sum of ``share ** trials * value``, terms (share, trials, value)."""
+    plain, merged = integrands(loss)
+    yield sp.S.One, sp.S.One, _limit(system, plain, coordinate)
+    for law, body in merged.items():
+        for weight, prompt in _prompts(law, body):
+            value = _limit(system, prompt, coordinate)
+            if value == 0:
+                continue
+            if weight is None:
+                raise DerivationError(
+                    f"prompts with several kinds of tokens keep the loss {value}; their share has no closed form"
+                )
+            yield *weight, value
+
+
+def _prompts(law: Law, body: sp.Expr) -> Iterator[tuple[tuple[sp.Expr, sp.Expr] | None, sp.Expr]]:
+    """For each set of nonempty cells: their share and the power it has, where one is full; the body of such prompts."""
     if not isinstance(law, Multinomial):
         raise DerivationError("the limit needs the law of cell totals")
     for present in product((False, True), repeat=len(law.cells)):
@@ -91,24 +106,16 @@ def _prompts(law: Law, body: sp.Expr) -> Iterator[tuple[Callable[[sp.Expr], sp.E
             continue
         if len(full) == 1:
             total, share = full[0]
-            yield bind(_times, _power(share, law.trials)), body.xreplace({**empty, total: law.trials})
+            yield (share, law.trials), body.xreplace({**empty, total: law.trials})
         else:
             # At least one token in each of these cells.
             some = {total: 1 + sp.Symbol(f"{total}_more", integer=True, nonnegative=True) for total, _ in full}
-            yield _no_closed_form, body.xreplace({**empty, **some})
+            yield None, body.xreplace({**empty, **some})
 
 
 def _power(share: sp.Expr, trials: sp.Expr) -> sp.Expr:
     """``share ** trials``, left as it stands where the exact number would be long."""
     return sp.Pow(share, trials, evaluate=not (trials.is_Integer and trials > LONG_PROMPT))
-
-
-def _times(weight: sp.Expr, value: sp.Expr) -> sp.Expr:
-    return weight * value
-
-
-def _no_closed_form(value: sp.Expr) -> sp.Expr:
-    raise DerivationError(f"prompts with several kinds of tokens keep the loss {value}; their share has no closed form")
 
 
 def _limit(system: System, expression: sp.Expr, coordinate: sp.Symbol) -> sp.Expr:

@@ -42,11 +42,7 @@ def multinomial_table(trials: int, probabilities: Sequence[sp.Rational], arithme
     ``10**-(dps + GUARD_DIGITS)`` or less, bounded rigorously through geometric tails. Raises ``BudgetError`` for a
     table of more than ``MAX_ROWS`` outcomes, ``InputError`` where the numbers are no law.
     """
-    if trials < 0 or any(p < 0 for p in probabilities) or sum(probabilities) != 1:
-        shown = ", ".join(map(str, probabilities))
-        raise InputError(
-            f"{shown} with {trials} trials is no law", where="an expectation", remedy="probabilities sum to 1"
-        )
+    check_law(trials, probabilities)
     if arithmetic.name == "rational":
         complete = list(_complete(trials, [Fraction(int(p.p), int(p.q)) for p in probabilities]))
         return Table(tuple(o for o, _ in complete), tuple(arithmetic.number(w) for _, w in complete), 0)
@@ -60,10 +56,20 @@ def multinomial_table(trials: int, probabilities: Sequence[sp.Rational], arithme
         window.fill(trials, shares, budget, (), arb(1))
     if arithmetic.name == "ball":
         return Table(tuple(window.outcomes), tuple(window.weights), window.missing)
-    return Table(tuple(window.outcomes), tuple(_midpoint(arithmetic, w) for w in window.weights), 0)
+    return Table(tuple(window.outcomes), tuple(midpoint(arithmetic, w) for w in window.weights), 0)
 
 
-def _midpoint(arithmetic: Arithmetic, ball: arb) -> Number:
+def check_law(trials: int, probabilities: Sequence[sp.Rational]) -> None:
+    """Raises ``InputError`` where the numbers are no law."""
+    if trials < 0 or any(p < 0 for p in probabilities) or sum(probabilities) != 1:
+        shown = ", ".join(map(str, probabilities))
+        raise InputError(
+            f"{shown} with {trials} trials is no law", where="an expectation", remedy="probabilities sum to 1"
+        )
+
+
+def midpoint(arithmetic: Arithmetic, ball: arb) -> Number:
+    """The midpoint of a ball in another arithmetic."""
     mantissa, exponent = ball.mid().man_exp()
     return arithmetic.number(Fraction(int(mantissa)) * Fraction(2) ** int(exponent))
 
