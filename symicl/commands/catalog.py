@@ -11,13 +11,14 @@ import sympy as sp
 
 from symicl.commands.options import examples, find_family, find_target, json_option, set_option, warned
 from symicl.derive import derive, hessian, patterns
-from symicl.errors import InputError
+from symicl.errors import DerivationError, InputError
 from symicl.expectation import laws_in
 from symicl.grammar import format_expression
+from symicl.hitting import TARGET, Z0, Z, hitting_formula, limits
 from symicl.indices import like_index, range_of
 from symicl.notation import fold
 from symicl.output import note, present, table
-from symicl.reduce import reduce_system
+from symicl.reduce import Recurrence, reduce_system
 from symicl.symmetry import orbits
 from symicl.systems.base import System, SystemFamily
 
@@ -108,6 +109,8 @@ def derive_command(system: str, settings: tuple[str, ...], as_json: bool) -> Non
         for item in payload["reduced"]:
             yield f"  {item['coordinate']} = {item['reading']}"
             yield f"  {item['coordinate']}(t+1) - {item['coordinate']}(t) = {item['update']}"
+        for item in payload.get("hitting_times", []):
+            yield from _time_lines(item)
         yield f"loss\n  {payload['loss']['expr']}"
 
     present(payload, as_json, lines)
@@ -132,7 +135,46 @@ def _derived(system: System) -> dict[str, Any]:
             )
         ],
         "loss": {**_expression(symmetric.loss, system), "reduced": format_expression(recurrence.loss)},
+        "hitting_times": _hitting_times(recurrence),
     }
+
+
+def _hitting_times(recurrence: Recurrence) -> list[dict[str, Any]]:
+    """The first step with ``loss <= epsilon`` as a formula, where the recurrence has one."""
+    system = recurrence.symmetric.system
+    try:
+        formula = hitting_formula(recurrence)
+        leading = limits(formula, system.parameters)
+    except DerivationError:
+        return []
+    parts = {name: getattr(formula, name) for name in ("flow", "count", "least", "most")}
+    return [
+        {
+            "condition": f"loss <= {TARGET}",
+            "below": _expression(formula.at_start, system),
+            "where": [
+                {"name": str(name), **_expression(value, system)} for name, value in ((Z, formula.z), (Z0, formula.z0))
+            ],
+            **{name: _expression(expression, system) for name, expression in parts.items()},
+            "limits": [
+                {"symbol": str(symbol), "to": "inf" if to is sp.oo else str(to), **_expression(term, system)}
+                for symbol, to, term in leading
+            ],
+        }
+    ]
+
+
+def _time_lines(item: dict[str, Any]) -> Iterator[str]:
+    flow = item["flow"]["expr"]
+    count, least, most = (item[name]["expr"].replace(flow, "T") for name in ("count", "least", "most"))
+    yield f"steps n to {item['condition']}, for {TARGET} < {item['below']['expr']}"
+    yield from (f"  with {each['name']} = {each['expr']}" for each in item["where"])
+    yield f"  T = {flow} (gradient flow)"
+    yield f"  n = {count} + O(eta)"
+    yield f"  n >= {least}"
+    yield f"  n < {most}"
+    for limit in item["limits"]:
+        yield f"  as {limit['symbol']} tends to {limit['to']}: n ~ {limit['expr']}"
 
 
 def _derived_entries(system: System) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from symicl.reduce import Recurrence, reduce_system
 from symicl.render.display import LINE, Equation, display, label, prose, width
 from symicl.render.notation_latex import derivation_latex, range_sentence
 from symicl.render.printer import Printer
+from symicl.render.times_latex import hitting_time_latex
 from symicl.symmetry import State
 from symicl.systems.base import Parameter, System, SystemFamily
 
@@ -307,7 +308,7 @@ def _regime(
     text.append("In the reduced coordinates,")
     reduced = [(c, readable(update)) for c, update in zip(recurrence.coordinates, recurrence.updates, strict=True)]
     block, names = _updates(reduced, readable(recurrence.loss), names, symbols, (*where, "reduced"))
-    return [*text, block], names
+    return [*text, block, *hitting_time_latex(recurrence, symbols, where)], names
 
 
 def _updates(
