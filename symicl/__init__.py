@@ -4,6 +4,7 @@ The names below are public, in the order of the pipeline: a system says what is 
 """
 
 from symicl.arithmetic import ARITHMETICS, Arithmetic, Guarantee, arithmetic
+from symicl.asymptotics import expansion, leading_term
 from symicl.claims.base import Claim, Evidence, Outcome, Verdict, claim
 from symicl.claims.check import check
 from symicl.claims.loader import load_claims, load_papers, load_system
@@ -28,10 +29,12 @@ from symicl.descent import Descent, Rule, process_of
 from symicl.errors import BudgetError, DerivationError, InputError, SymiclError, UndecidedError
 from symicl.evaluate import compile_expressions, value_of
 from symicl.expectation import Expectation, Multinomial, RandomTask, TokenCounts, multinomial_mean
+from symicl.flow import Flow, flow
 from symicl.gaussian import Gaussian, Joint, Unspecified, averaged, centred, stein
 from symicl.grammar import Condition, exact, format_expression, parse_condition, parse_expression, parse_value
 from symicl.indices import Index, SumOver, partial
 from symicl.iterate import Row, Run, Trajectory, iterate
+from symicl.leaping import Leap, Leaper, leap, prepare_leaps
 from symicl.notation import fold, unfold
 from symicl.process import LOSS
 from symicl.reduce import Recurrence, commutation_defects, reduce_system
@@ -77,6 +80,8 @@ __all__ = [
     "Update",
     "derive",
     "hessian",
+    "expansion",
+    "leading_term",
     "fold",
     "unfold",
     "State",
@@ -99,6 +104,12 @@ __all__ = [
     "Run",
     "Trajectory",
     "iterate",
+    "Leap",
+    "Leaper",
+    "leap",
+    "prepare_leaps",
+    "Flow",
+    "flow",
     "Claim",
     "Evidence",
     "Outcome",

@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 from flint import arb
 
-from symicl.chebyshev import Grid, antidifference, antidifference_matrix, interpolation_matrix
+from symicl.chebyshev import Grid, antidifference, antidifference_matrix, interpolation_matrix, summation
 
 Point = tuple[arb, ...]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -32,6 +32,9 @@ STALE = 1e-6
 NEGLIGIBLE = 1e-17
 SPLIT = 96
 """Linear systems up to here are solved by one thread; larger ones are halved, because threads wait for each other."""
+
+MOST_SUMS, BIG_TERM = 60, 100.0
+"""Neumann's series is given up after so many terms, or where one is so many times as large as the first."""
 
 MAX_SWEEPS = 60
 MAX_STALLS = 4
@@ -55,6 +58,17 @@ class Solution:
 
     moves: list[list[arb]]
     rates: list[list[arb]]
+
+
+@dataclass(frozen=True)
+class Slack:
+    """Errors that do no harm: up to ``shift`` times how far a coordinate moves, and to ``share`` times its size."""
+
+    shift: arb
+    share: arb
+
+
+NO_SLACK = Slack(arb(0), arb(0))
 
 
 @dataclass(frozen=True)
@@ -83,31 +97,37 @@ class Collocation:
     def __init__(self, rule: Rule, nodes: Grid, point: Point, half: arb) -> None:
         self.rule, self.grid, self.point, self.half = rule, nodes, point, half
         self.width, self.step = len(point), 1 / half
+        self.summed = summation(nodes, self.step)
 
     def at_rest(self) -> list[list[arb]]:
         """No moves at all, the guess where there is no better one."""
         return [[arb(0)] * self.width for _ in self.grid.nodes]
 
-    def solved(self, moves: list[list[arb]], goal: arb, slopes: Slopes | None = None) -> Solution | None:
+    def solved(
+        self, moves: list[list[arb]], goal: arb, slopes: Slopes | None = None, slack: Slack = NO_SLACK
+    ) -> Solution | None:
         """Newton's method from moves guessed at the nodes, until each is found to ``goal`` relative to its coordinate.
 
-        None where it fails.
+        Or to what the slack leaves it. None where it fails.
         """
-        inverse = None if slopes is None else self._inverse(slopes)
-        last, stalls = arb(math.inf), 0
+        inverse, last, stalls = None, arb(math.inf), 0
         for _ in range(MAX_SWEEPS):
-            rates, series, reached = self._swept(moves)
+            rates = [self._increments(move) for move in moves]
+            reached = self._reached(rates)
             gaps = [[a - b for a, b in zip(new, old, strict=True)] for new, old in zip(reached, moves, strict=True)]
-            size = self._size(gaps, reached)
+            size = self._size(gaps, reached, slack, goal)
             if size <= goal:
-                return Solution(series, rates)
+                columns = self.grid.coefficients(rates)
+                return Solution(self._series(columns), columns)
             stalls = stalls + 1 if size > last / 2 else 0
             if not size < 1e6 or stalls > MAX_STALLS:
                 return None
-            if slopes is None or inverse is None or size > last * STALE:
-                slopes = self.slopes(moves)
+            if slopes is None or size > last * STALE:
+                slopes, inverse = self.slopes(moves), None
+            change = self._change(gaps, size, slopes, inverse)
+            if change is None and inverse is None:
                 inverse = self._inverse(slopes)
-            change = None if inverse is None else self._change(gaps, size, slopes.units, inverse)
+                change = None if inverse is None else self._change(gaps, size, slopes, inverse)
             if change is None:
                 return None
             moves = [
@@ -134,52 +154,81 @@ class Collocation:
                     entries[i, c, e] = float((factor * (there - here) / units[c]).mid())
         return Slopes(len(moves), units, entries)
 
-    def _swept(self, moves: list[list[arb]]) -> tuple[list[list[arb]], list[list[arb]], list[list[arb]]]:
-        """The increments at the nodes as series; these summed up, as series and at the nodes."""
-        columns = self.grid.coefficients([self._increments(move) for move in moves])
-        sums = [[self.half * s for s in antidifference(column, self.step, self.rule.dps)] for column in columns]
-        return columns, sums, self.grid.interpolated(sums)
+    def _reached(self, rates: Sequence[Sequence[arb]]) -> list[list[arb]]:
+        """The increments at the nodes summed up from the start: the moves to each node."""
+        if self.summed is not None:
+            return self.summed(rates)
+        return self.grid.interpolated(self._series(self.grid.coefficients(rates)))
+
+    def _series(self, columns: Sequence[Sequence[arb]]) -> list[list[arb]]:
+        """Increments summed up, as series."""
+        return [[self.half * s for s in antidifference(column, self.step, self.rule.dps)] for column in columns]
 
     def _increments(self, move: Sequence[arb]) -> Point:
         return self.rule.increments(*(y + m for y, m in zip(self.point, move, strict=True)))
 
-    def _size(self, gaps: Sequence[Sequence[arb]], reached: Sequence[Sequence[arb]]) -> arb:
-        """The largest gap, relative to its coordinate or how far that moves."""
+    def _size(self, gaps: Sequence[Sequence[arb]], reached: Sequence[Sequence[arb]], slack: Slack, goal: arb) -> arb:
+        """The largest gap, relative to its coordinate or how far that moves; what the slack allows is ``goal``."""
         far = [largest([row[c] for row in reached]) for c in range(self.width)]
         least, worst = largest(far) * self.rule.floor, arb(0)
         for c, y in enumerate(self.point):
             gap = largest([row[c] for row in gaps])
             if gap > 0 or not gap.is_finite():
-                worst = worst.max(gap / largest([y, far[c], least]))
+                scale = largest([y, far[c], least])
+                left = (slack.shift * far[c]).min(slack.share * scale)
+                worst = worst.max(gap / scale.max(left / goal))
         return worst.mid()
 
     def _change(
-        self, gaps: Sequence[Sequence[arb]], size: arb, units: Sequence[arb], inverse: Floats
+        self, gaps: Sequence[Sequence[arb]], size: arb, slopes: Slopes, inverse: Floats | None
     ) -> list[list[arb]] | None:
         """What Newton's method adds at each node; None where float64 cannot say."""
-        scales = [unit * size for unit in units]
+        scales = [unit * size for unit in slopes.units]
         right = np.array([[float(g / s) for g, s in zip(gap, scales, strict=True)] for gap in gaps])
-        change = (inverse @ right.T.reshape(-1)).reshape(self.width, len(gaps)).T
-        if not np.isfinite(change).all():
+        if inverse is None:
+            change = self._summed_up(right, slopes)
+        else:
+            change = (inverse @ right.T.reshape(-1)).reshape(self.width, len(gaps)).T
+        if change is None or not np.isfinite(change).all():
             return None
-        return [[arb(float(d)) * s for d, s in zip(row, scales, strict=True)] for row in change]
+        return [[d * s for d, s in zip(row, scales, strict=True)] for row in change.tolist()]
+
+    def _summed_up(self, right: Floats, slopes: Slopes) -> Floats | None:
+        """The solution by Neumann's series, which sums of sums make short unless the path is stiff; None where it is.
+
+        It needs no large matrices, whose products by several threads cost more where these wait for each other.
+        """
+        term, total, least = right, right, NEGLIGIBLE * np.abs(right).max()
+        for _ in range(MOST_SUMS):
+            term = self.operator @ np.einsum("ice,ie->ic", slopes.entries, term)
+            total = total + term
+            size = np.abs(term).max()
+            if not size > least:
+                return total if size <= least else None
+            if size > BIG_TERM * np.abs(right).max():
+                return None
+        return None
+
+    @cached_property
+    def operator(self) -> Floats:
+        """The sums of increments at the nodes, in float64."""
+        step = float(self.step)
+        return antidifference_matrix(self.grid.order, step if step * self.grid.order**2 > NEGLIGIBLE else 0.0)
 
     def _inverse(self, slopes: Slopes) -> Floats | None:
         """The inverse of the derivative of ``moves - swept(moves)``, coordinate by coordinate."""
         order, width = self.grid.order, self.width
-        step = float(self.step)
-        operator = antidifference_matrix(order, step if step * order**2 > NEGLIGIBLE else 0.0)
         full = np.zeros((width, order, width, order))
         for c in range(width):
             for e in range(width):
-                full[c, :, e, :] = (c == e) * np.eye(order) - operator * slopes.entries[None, :, c, e]
+                full[c, :, e, :] = (c == e) * np.eye(order) - self.operator * slopes.entries[None, :, c, e]
         return inverted(full.reshape(width * order, width * order))
 
 
 def inverted(matrix: Floats) -> Floats | None:
     """The inverse, by halves where it is large; None where it does not exist."""
     size = len(matrix)
-    if size <= SPLIT or size > 2 * SPLIT:
+    if size <= SPLIT:
         try:
             return np.asarray(np.linalg.inv(matrix), dtype=np.float64) if np.isfinite(matrix).all() else None
         except np.linalg.LinAlgError:
@@ -200,4 +249,4 @@ def _unit(move: arb) -> arb:
 
 def largest(values: Sequence[arb]) -> arb:
     """The largest absolute value of midpoints."""
-    return reduce(arb.max, (abs(each).mid() for each in values))
+    return reduce(arb.max, map(abs, values)).mid()

@@ -3,7 +3,8 @@
 :mod:`symicl.paths` follows the path in leaps whose number grows with the logarithm of the number of steps. It
 bounds no error. So a run is made twice, at two orders and hence on two sequences of leaps, and has the digits on which
 both agree. A first rough pass tells how many digits the way costs: near a singularity of the flow an error of the time
-is multiplied by ``|n dy/dn|``, and to name one step out of 10**40 takes 41 digits of the time.
+is multiplied by ``|n dy/dn|``, and to name one step out of 10**40 takes 41 digits of the time. The same pass says which
+shift of the time is harmless at the end, and no leap is made better than that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from symicl.arithmetic import ARITHMETICS, Guarantee
 from symicl.errors import BudgetError
 from symicl.evaluate import compile_expressions
 from symicl.iterate import Run, Trajectory
-from symicl.paths import Path, follow
+from symicl.paths import NOTHING, Allowance, Path, follow
 from symicl.process import Reduced
 from symicl.reduce import Recurrence
 
@@ -59,21 +60,26 @@ def flow(recurrence: Recurrence, run: Run) -> Flow:
     """
     deadline = None if run.timeout is None else time.monotonic() + run.timeout
 
-    def passed(digits: int, order: int, near: Path | None = None) -> Path:
+    def passed(digits: int, order: int, near: Path | None = None, allowance: Allowance = NOTHING) -> Path:
         left = None if deadline is None else deadline - time.monotonic()
-        return follow(recurrence, replace(run, timeout=left), digits, order, near)
+        return follow(recurrence, replace(run, timeout=left), digits, order, near, allowance)
 
     rough = passed(ROUGH_DIGITS, ROUGH_ORDER)
     needed = run.dps + math.ceil(rough.strain)
     if run.until is not None:
         needed = max(needed, len(str(rough.end)))
+    harmless = math.log10(rough.end + 1) - rough.strain - run.dps
+    if run.until is not None:
+        harmless = min(harmless, -SPARE_DIGITS)
     digits, reached = needed + SPARE_DIGITS, 0
     for _ in range(ATTEMPTS):
         if digits > run.ceiling:
             break
-        orders = digits + 8, digits + 8 + max(8, digits // 4)
-        first = passed(digits, orders[0])
-        second = passed(digits, orders[1], first)
+        orders = digits + digits // 2, digits + digits // 2 + max(8, digits // 4)
+        more = digits - needed - SPARE_DIGITS
+        allowance = Allowance(harmless - more, -run.dps - more)
+        first = passed(digits, orders[0], None, allowance)
+        second = passed(digits, orders[1], first, allowance)
         found = _agreed(recurrence, run, first, second, digits)
         if first.end == second.end and found.digits is not None and found.digits >= run.dps:
             return Flow(found, *orders, first)

@@ -9,30 +9,27 @@ the function that counts its steps, ``n(y + step) = n(y) + 1``. With ``Y = lambd
 
 from ``n(Y + epsilon h) - n(Y) = 1`` order by order. For j >= 1 it is ``b_j = h^(j-1) c_j`` with polynomials c_j in u,
 so every B_j is a rational function and logarithms. What the truncated series misses in one step is a Lagrange
-remainder, enclosed in balls on pieces of the path and added up: the steps counted, and the states read off, are
-certified. (Backward error analysis; P. Chartier, E. Hairer, G. Vilmart, "Numerical integrators based on modified
-differential equations", Math. Comp. 76, 2007.)
+remainder; added up over any number of steps it stays below a bound in closed form: the steps counted, and the states
+read off, are certified. (Backward error analysis; P. Chartier, E. Hairer, G. Vilmart, "Numerical integrators based on
+modified differential equations", Math. Comp. 76, 2007.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, reduce
 from math import comb, factorial, inf
 
 import sympy as sp
-from flint import arb, arb_poly, fmpq, fmpq_poly
+from flint import arb, arb_mat, arb_poly, fmpq, fmpq_poly
 
 from symicl.algebra import Polynomial, field_of
 from symicl.arithmetic import ARITHMETICS
 from symicl.errors import DerivationError
 from symicl.reduce import Recurrence
 
-ORDERS = (4, 8, 12, 16, 20, 24, 28, 32, 40)
-PIECES = 300
-CUTS = 256
+ORDERS = (4, 8, 16, 24, 32, 40)
 BOUND_DIGITS = 60
 
 
@@ -171,11 +168,10 @@ def series(p: int, q: int, order: int) -> Series:
         c.append([-total])
     h = fmpq_poly([0, 1]) ** p * fmpq_poly([1, -1]) ** q
     with ARITHMETICS["ball"].working(BOUND_DIGITS):
-        rest = sum(
-            (_largest(derived(j, order + 1 - j)) / factorial(order + 2 - j) for j in range(1, order + 1)), arb(0)
-        )
-        first = _largest(inverse[order + 1]) / factorial(order + 2)
-        sizes = tuple(_largest(derived(j, 0)) for j in range(1, order + 1))
+        tops = _largest([inverse[order + 1], *(derived(j, order + 1 - j) for j in range(1, order + 1))])
+        first, *rests = (top / factorial(order + 2 - j) for j, top in enumerate(tops))
+        sizes = tuple(_largest([derived(j, 0) for j in range(1, order + 1)]))
+        rest = sum(rests, arb(0))
     b = tuple(h ** (j - 1) * c[j - 1][0] for j in range(1, order + 1))
     return Series(p, q, order, b, tuple(map(_integral, b)), first, rest, sizes)
 
@@ -191,49 +187,77 @@ def _along(polynomial: fmpq_poly) -> fmpq_poly:
     return fmpq_poly([0, -1, 1]) * polynomial.derivative()
 
 
-def _largest(polynomial: fmpq_poly) -> arb:
-    """An upper bound of the absolute value on [0, 1], by pieces, each expanded around its middle."""
-    coefficients = arb_poly([arb(c) for c in polynomial.coeffs()])
-    radius = arb(fmpq(1, 2 * CUTS))
-    most = arb(0)
-    for k in range(CUTS):
-        middle = arb(fmpq(2 * k + 1, 2 * CUTS))
-        shifted = coefficients(arb_poly([middle, arb(1)]))
-        most = most.max(abs(shifted(arb(0, radius.upper()))).upper())
-    return most
+@lru_cache(maxsize=64)
+def _places(degree: int) -> tuple[tuple[arb, ...], arb]:
+    """Chebyshev nodes on [0, 1], and by how much a polynomial of a degree may exceed its largest value at them."""
+    count = 2 * degree + 1
+    turns = (fmpq(2 * k + 1, 2 * count) for k in range(count))
+    return tuple((1 + arb.cos_pi_fmpq(turn)) / 2 for turn in turns), 1 / arb.cos_pi_fmpq(fmpq(degree, 2 * count))
 
 
-def counted(known: Series, epsilon: arb, log_z: arb) -> arb:
-    """``n`` at a ball of log z, up to a constant; it rises as log z falls."""
-    z = log_z.exp()
-    total = -_first(known, z) / epsilon
-    u, log_rest = z / (1 + z), -(1 + z).log()
-    log_u, power = log_z + log_rest, arb(1)
-    for at_zero, at_one, integral in known.integrals:
-        total -= power * (arb(at_zero) * log_u - arb(at_one) * log_rest + _value(integral, u))
+def _largest(polynomials: Sequence[fmpq_poly]) -> list[arb]:
+    """For each an upper bound of the absolute value on [0, 1], at most sqrt(2) too large.
+
+    With m > n Chebyshev nodes the maximum of a polynomial of degree n is at most ``1 / cos(pi n / (2 m))`` times that
+    at the nodes. (H. Ehlich, K. Zeller, "Schwankung von Polynomen zwischen Gitterpunkten", Math. Z. 86, 1964.)
+    """
+    degree = max(1, *(each.degree() for each in polynomials))
+    nodes, excess = _places(degree)
+    columns = [[arb(c) for c in each.coeffs()] + [arb(0)] * (degree - each.degree()) for each in polynomials]
+    powers = [[x**k for k in range(degree + 1)] for x in nodes]
+    values = (arb_mat(columns) * arb_mat(powers).transpose()).tolist()
+    return [(reduce(arb.max, (abs(value).upper() for value in row)) * excess).upper() for row in values]
+
+
+@dataclass(frozen=True)
+class Count:
+    """The truncated series summed at one epsilon, at the precision it was made in.
+
+    ``n = -first(z) / epsilon - log_u log u + log_rest log(1-u) - rest(u)`` up to a constant, and
+    ``dn/dY = 1/(epsilon h) + rate(u)``.
+    """
+
+    known: Series
+    epsilon: arb
+    log_u: arb
+    log_rest: arb
+    rest: arb_poly
+    rate: arb_poly
+
+    def at(self, log_z: arb) -> arb:
+        """``n`` at a ball of log z, up to a constant; it rises as log z falls."""
+        z = log_z.exp()
+        log_rest = -(1 + z).log()
+        series = self.log_u * (log_z + log_rest) - self.log_rest * log_rest + self.rest(z / (1 + z))
+        return -_first(self.known, z, log_z) / self.epsilon - series
+
+    def per_step(self, log_z: arb) -> arb:
+        """``dn/dY`` at a ball of log z: the sum of ``epsilon^(j-1) b_j``."""
+        z = log_z.exp()
+        return 1 / (self.epsilon * step_height(self.known, log_z)) + self.rate(z / (1 + z))
+
+
+def count(known: Series, epsilon: arb) -> Count:
+    """The series of the number of steps at a size of steps, at the working precision."""
+    log_u, log_rest, power = arb(0), arb(0), arb(1)
+    rest, rate = arb_poly(), arb_poly()
+    for polynomial, (at_zero, at_one, integral) in zip(known.b, known.integrals, strict=True):
+        log_u += power * arb(at_zero)
+        log_rest += power * arb(at_one)
+        rest += power * arb_poly(integral)
+        rate += power * arb_poly(polynomial)
         power *= epsilon
-    return total
+    return Count(known, epsilon, log_u, log_rest, rest, rate)
 
 
-def _first(known: Series, z: arb) -> arb:
+def _first(known: Series, z: arb, log_z: arb) -> arb:
     """``integral of dz / (z h)``: ``sum of C(b, k) z^(k-p-1)`` integrated, b = p + q."""
     p, b = known.p, known.p + known.q
-    total = comb(b, p) * z.log()
+    total = comb(b, p) * log_z
     for k in range(b + 1):
         if k != p:
             power = z ** (k - p) if k > p else 1 / z ** (p - k)
             total += comb(b, k) * power / (k - p)
-    return total
-
-
-def per_step(known: Series, epsilon: arb, log_z: arb) -> arb:
-    """``dn/dY`` at a ball of log z: the sum of ``epsilon^(j-1) b_j``."""
-    z = log_z.exp()
-    u = z / (1 + z)
-    total, power = 1 / (epsilon * step_height(known, log_z)), arb(1)
-    for polynomial in known.b:
-        total += power * _value(polynomial, u)
-        power *= epsilon
     return total
 
 
@@ -243,44 +267,47 @@ def step_height(known: Series, log_z: arb) -> arb:
     return z**known.p / (1 + z) ** (known.p + known.q)
 
 
-def _value(polynomial: fmpq_poly, u: arb) -> arb:
-    result = arb(0)
-    for coefficient in reversed(polynomial.coeffs()):
-        result = result * u + arb(coefficient)
-    return result
+def missed(known: Series, epsilon: arb, start: arb) -> arb:
+    """An upper bound of what the series miscounts, in steps, from ``log z = start`` on, however many steps are taken.
 
+    With T the largest height along the path and ``x = max(p, q) epsilon T``, log h changes by at most x within a step.
+    So a step at Y misses at most ``epsilon^(m+1) e^((m+1) x) h^(m+1) (rest + first e^x)``, m being the order, and the
+    sum of ``epsilon h h^m`` over the steps is at most ``e^(m x)`` times the integral of h^m dY.
 
-def missed(known: Series, epsilon: arb, first: arb, last: arb) -> arb:
-    """An upper bound of what the series miscounts, in steps, on the way from ``log z = first`` down to ``last``.
-
-    It is infinite where the height cannot be told from 0, or where the series might not rise along the path: that it
-    does is what makes a count of steps a place.
+    It is infinite where the series might not rise along the path: that it does is what makes a count of steps a place.
     """
     with ARITHMETICS["ball"].working(BOUND_DIGITS):
-        ends = [first + (last - first) * k / PIECES for k in range(PIECES + 1)]
-        total, tallest = arb(0), arb(0)
-        for high, low in pairwise(ends):
-            total += _piece(known, epsilon, high, low)
-            tallest = tallest.max(_heights(known, high, low).upper())
+        top, area, order = _tallest(known, start), _area(known, start), known.order
         # epsilon h dn/dY = 1 + sum of (epsilon h)^j c_j
-        wobble = sum(((epsilon * tallest) ** j * size for j, size in enumerate(known.sizes, start=1)), arb(0))
-        return total.upper() if wobble < 1 else arb(inf)
+        wobble = sum(((epsilon * top) ** j * size for j, size in enumerate(known.sizes, start=1)), arb(0))
+        if not wobble < 1:
+            return arb(inf)
+        growth = (max(known.p, known.q) * epsilon * top).exp()
+        bound = growth ** (2 * order + 1) * (known.rest + known.first * growth) * epsilon**order * area
+        return bound.upper()
 
 
-def _piece(known: Series, epsilon: arb, high: arb, low: arb) -> arb:
-    """The same on one piece: what a step misses there, times at most how many steps there are."""
-    here = _heights(known, high, low)
-    # A remainder is taken between a point of the piece and the next one, which is at most this much further on.
-    beyond = _heights(known, high, low - epsilon * here.upper())
-    if not (here.lower() > 0 and beyond.lower() > 0):
-        return arb(inf)
-    most = beyond.upper()
-    per = (epsilon * most) ** (known.order + 1) * (known.rest + known.first * most / beyond.lower())
-    return (per * ((high - low) / (epsilon * here.lower()) + 1)).upper()
+def _tallest(known: Series, start: arb) -> arb:
+    """The largest height from a place on. It is tallest at ``u = p / (p+q)``, and rises towards there."""
+    p, q = known.p, known.q
+    if _slope(known, start) > 0:
+        return step_height(known, start).upper()
+    return arb(fmpq(p**p * q**q, (p + q) ** (p + q))).upper()
 
 
-def _heights(known: Series, high: arb, low: arb) -> arb:
-    """H on a piece of log z: ``u^p`` and ``(1-u)^q`` between their ends."""
-    top, bottom = high.exp(), low.exp()
-    u, rest = (top / (1 + top)).union(bottom / (1 + bottom)), (1 / (1 + top)).union(1 / (1 + bottom))
-    return u**known.p * rest**known.q
+def _area(known: Series, start: arb) -> arb:
+    """An upper bound of the integral of ``h^order`` over all log z below a place."""
+    power, z = known.order, start.exp()
+    a, b = known.p * power, known.q * power
+    # all of the integral of u^(a-1) (1-u)^(b-1) du
+    bound = arb(fmpq(factorial(a - 1) * factorial(b - 1), factorial(a + b - 1))) if b else (1 + z).log().upper()
+    slope = _slope(known, start)
+    if slope > 0:  # log h is concave in log z, hence below its tangent
+        bound = bound.min(step_height(known, start) ** power / (power * slope))
+    return bound.upper()
+
+
+def _slope(known: Series, log_z: arb) -> arb:
+    """``d log h / d log z``."""
+    z = log_z.exp()
+    return (known.p - known.q * z) / (1 + z)

@@ -1,12 +1,14 @@
 """Trajectories of one-coordinate recurrences over horizons no loop can reach.
 
-States are certified balls, and the number of steps to a target is certified to be exact, or bracketed.
+States are certified balls, and the number of steps to a target is certified to be exact, or bracketed. All that does
+not depend on where a leap goes is set up once, in a :class:`Leaper`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import sympy as sp
 from flint import arb, fmpq, fmpz
@@ -14,10 +16,10 @@ from flint import arb, fmpq, fmpz
 from symicl.arithmetic import ARITHMETICS
 from symicl.arithmetic.base import exact_ratio
 from symicl.errors import BudgetError, DerivationError, InputError
-from symicl.evaluate import compile_expressions
+from symicl.evaluate import Function, compile_expressions
 from symicl.indices import partial
 from symicl.iterate import Run, Trajectory, iterate
-from symicl.leap import ORDERS, NormalForm, Series, counted, missed, normal_form, per_step, series, step_height
+from symicl.leap import ORDERS, Count, NormalForm, count, missed, normal_form, series, step_height
 from symicl.process import LOSS, Reduced
 from symicl.reduce import Recurrence
 from symicl.signs import certificate
@@ -26,10 +28,12 @@ PREFIXES = (0, 64, 1024, 16_384)
 """Steps taken one by one before the leap, where the first ones are too long for the series."""
 
 GUARD = 30
-ROUGH_DIGITS, ROUGH_BITS = 40, 60
-SECANT_STEPS = 12
-MARGIN = 0.001
-"""How much further than needed, in log z, the series is bounded."""
+RUNG, CODE_RUNG = 40, 320
+"""Working precisions are multiples of so many digits, so that leaps of about the same length share what they need."""
+
+ROUGH_DIGITS = 40
+NEAR = 0.25
+NEWTON_STEPS = 60
 BALL = ARITHMETICS["ball"]
 
 
@@ -55,175 +59,286 @@ def leap(recurrence: Recurrence, run: Run) -> Leap:
     Raises ``DerivationError`` where the recurrence has no leap, ``InputError`` for a condition of another kind, and
     ``BudgetError`` where neither the series nor the steps before it reach the digits asked for.
     """
+    return _leaper(recurrence, run.eta).leap(run)
+
+
+def prepare_leaps(recurrence: Recurrence, eta: sp.Rational, dps: int = 50) -> Leaper:
+    """All that leaps of any length to ``dps`` digits need, worked out beforehand. Raises as :func:`leap` does."""
+    leaper = _leaper(recurrence, eta)
+    leaper.warm(dps)
+    return leaper
+
+
+@lru_cache(maxsize=16)
+def _leaper(recurrence: Recurrence, eta: sp.Rational) -> Leaper:
     form = normal_form(recurrence)
     unknown = sorted(map(str, form.scale.free_symbols | form.alpha.free_symbols | form.start.free_symbols))
     if unknown:
         raise DerivationError(f"no value for {', '.join(unknown)}", remedy="give every parameter an exact value")
-    if run.until is not None:
-        _check_target(recurrence, run)
-    dps, best = run.dps + GUARD + _digits_of_count(recurrence, run, form), 0
-    while dps <= run.ceiling + GUARD:
-        with BALL.working(dps):
-            found = _at_precision(_Path(recurrence, run, form, dps))
-        if isinstance(found, Leap):
-            return found
-        dps, best = 2 * dps, max(best, found)
-    raise BudgetError(
-        f"the leap reaches {best} digits, not {run.dps}: the first steps are too long for the series",
-        where=f"eta = {run.eta}",
-        remedy="ask for fewer digits, or use --method step",
-    )
+    return Leaper(recurrence, eta, form)
 
 
-def _check_target(recurrence: Recurrence, run: Run) -> None:
-    condition = run.until
-    assert condition is not None
-    target = condition.left == LOSS and condition.right.is_Rational and condition.relation in ("<=", "<")
-    if not target or run.not_before:
-        raise InputError(
-            "a leap goes to a number of steps or to a loss", where=str(condition), remedy="write loss <= c, or step"
-        )
-    slope = partial(recurrence.loss, recurrence.coordinates[0])
-    if certificate(recurrence.symmetric.system, -slope) is None:
-        raise DerivationError("there is no proof that the loss falls along the path", remedy="use --method step")
+@dataclass(frozen=True)
+class Leaper:
+    """The leaps of one recurrence at one step size; what one of them works out, the next ones find there."""
 
+    recurrence: Recurrence
+    eta: sp.Rational
+    form: NormalForm
+    _codes: dict[int, _Codes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _rungs: dict[int, _Rung] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _errors: dict[tuple[int, int], arb] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-def _digits_of_count(recurrence: Recurrence, run: Run, form: NormalForm) -> int:
-    """About how many digits the count of steps has: as many more are needed to tell one step from the next."""
-    known = series(form.p, form.q, ORDERS[0])
-    with BALL.working(ROUGH_DIGITS):
-        path = _Path(recurrence, run, form, ROUGH_DIGITS)
-        start = path.start(0)
-        reached = run.until is not None and not path.loss(start) > _ball(run.until.right)
-        end = start if reached else _end(path, known, start, 0)
-        size = abs(counted(known, path.epsilon, start)) + abs(counted(known, path.epsilon, end))
-        return max(0, int(float((size.upper() + 1).log()) / 2.302) + 1)
-
-
-class _Path:
-    """What a leap needs at one precision: the normal form in balls, and the loss and states at a coordinate."""
-
-    def __init__(self, recurrence: Recurrence, run: Run, form: NormalForm, dps: int) -> None:
-        self.recurrence, self.run, self.form, self.dps = recurrence, run, form, dps
-        self.rate, self.alpha = _ball(form.rate), _ball(form.alpha)
-        self.epsilon = _ball(form.scale * form.rate * run.eta)
-        self._loss = compile_expressions([recurrence.loss], recurrence.coordinates, BALL, dps)
-        self.read = compile_expressions(recurrence.lift, recurrence.coordinates, BALL, dps)
-
-    def loss(self, log_z: arb) -> arb:
-        return arb(self._loss(self.coordinate(log_z))[0])
-
-    def coordinate(self, log_z: arb) -> arb:
-        return (self.alpha.log() - log_z) / self.rate
-
-    def start(self, prefix: int) -> arb:
-        """``log z`` after the steps before the leap."""
-        if prefix == 0:
-            (y,) = compile_expressions([self.form.start], [], BALL, self.dps)()
-        else:
-            before = iterate(Reduced(self.recurrence), Run(self.run.eta, steps=prefix, dps=self.dps), "ball")
-            names = list(self.recurrence.states)
-            (y,) = compile_expressions(list(self.recurrence.readings), names, BALL, self.dps)(*before.states)
-        return self.alpha.log() - self.rate * arb(y)
-
-
-def _at_precision(path: _Path) -> Leap | int:
-    """The leap, or how many digits the best attempt had."""
-    best = 0
-    for prefix in PREFIXES:
-        if path.run.steps is not None and path.run.steps <= prefix:
-            return _stepped(path)
-        start = path.start(prefix)
-        if path.run.until is not None and not path.loss(start) > _ball(path.run.until.right):
-            return _stepped(path)
+    def warm(self, dps: int) -> None:
+        """Work out what a leap to ``dps`` digits needs if it ends where these are hardest to get."""
+        Run(self.eta, steps=0, dps=dps)  # refuses bad digits and step sizes
+        _ = self._falls
         with BALL.working(ROUGH_DIGITS):
-            about = _end(path, series(path.form.p, path.form.q, ORDERS[0]), start, prefix)
-        for order in ORDERS:
-            known = series(path.form.p, path.form.q, order)
-            error = missed(known, path.epsilon, start.upper(), (about - MARGIN).lower())
-            if error <= _tolerance(path, known, about):
-                found = _attempt(path, known, start, prefix, error, about - MARGIN)
+            self._rung(ROUGH_DIGITS).count(ORDERS[0])
+        digits = _rung_of(dps + GUARD)
+        with BALL.working(digits):
+            rung = self._rung(digits)
+            hardest = (arb(10) ** (-dps - 5) / rung.epsilon).min(arb(1) / 4)
+            order = next((order for order in ORDERS if self._error(rung, 0, order) <= hardest), None)
+            if order is not None:
+                rung.count(order)
+
+    def leap(self, run: Run) -> Leap:
+        """The run, whose step size is that of the leaper, by a leap; see :func:`leap`."""
+        if run.eta != self.eta:
+            raise InputError(
+                f"the leaper is for eta = {self.eta}", where=f"eta = {run.eta}", remedy="prepare another one"
+            )
+        if run.until is not None:
+            self._check_target(run)
+        needed, best = run.dps + GUARD + self._digits_of_count(run), 0
+        most = run.ceiling + GUARD
+        while needed <= most:
+            dps = min(_rung_of(needed), most)
+            with BALL.working(dps):
+                found = self._at_precision(self._rung(dps), run)
+            if isinstance(found, Leap):
+                return found
+            needed, best = 2 * dps, max(best, found)
+        raise BudgetError(
+            f"the leap reaches {best} digits, not {run.dps}: the first steps are too long for the series",
+            where=f"eta = {run.eta}",
+            remedy="ask for fewer digits, or use --method step",
+        )
+
+    # What is set up.
+
+    @cached_property
+    def _falls(self) -> bool:
+        """Whether it is proved that the loss falls along the path."""
+        slope = partial(self.recurrence.loss, self.recurrence.coordinates[0])
+        return certificate(self.recurrence.symmetric.system, -slope) is not None
+
+    def _rung(self, dps: int) -> _Rung:
+        if dps not in self._rungs:
+            digits = -(-dps // CODE_RUNG) * CODE_RUNG
+            if digits not in self._codes:
+                with BALL.working(digits):
+                    self._codes[digits] = _codes(self.recurrence, self.form, digits)
+            self._rungs[dps] = _Rung(self, self._codes[digits], dps)
+        return self._rungs[dps]
+
+    def _error(self, rung: _Rung, prefix: int, order: int) -> arb:
+        """How many steps a series may miscount after a prefix, whatever the precision and wherever the leap ends."""
+        if (prefix, order) not in self._errors:
+            known = series(self.form.p, self.form.q, order)
+            self._errors[prefix, order] = missed(known, rung.epsilon, rung.start(prefix))
+        return self._errors[prefix, order]
+
+    # One leap.
+
+    def _check_target(self, run: Run) -> None:
+        condition = run.until
+        assert condition is not None
+        target = condition.left == LOSS and condition.right.is_Rational and condition.relation in ("<=", "<")
+        if not target or run.not_before:
+            raise InputError(
+                "a leap goes to a number of steps or to a loss", where=str(condition), remedy="write loss <= c, or step"
+            )
+        if not self._falls:
+            raise DerivationError("there is no proof that the loss falls along the path", remedy="use --method step")
+
+    def _digits_of_count(self, run: Run) -> int:
+        """About how many digits the count of steps has: as many more are needed to tell one step from the next."""
+        with BALL.working(ROUGH_DIGITS):
+            rung = self._rung(ROUGH_DIGITS)
+            counts, start = rung.count(ORDERS[0]), rung.start(0)
+            size = 2 * abs(counts.at(start))
+            if run.steps is not None:
+                size += run.steps
+            elif run.until is not None and rung.loss(start) > _ball(run.until.right):
+                size += abs(counts.at(rung.where(run.until.right, start)))
+            return max(0, int(float((size.upper() + 1).log()) / 2.302) + 1)
+
+    def _at_precision(self, rung: _Rung, run: Run) -> Leap | int:
+        """The leap, or how many digits the best attempt had."""
+        best, goal, end = 0, None if run.until is None else run.until.right, None
+        for prefix in PREFIXES:
+            if run.steps is not None and run.steps <= prefix:
+                return self._stepped(run)
+            start = rung.start(prefix)
+            if goal is not None:
+                if not rung.loss(start) > _ball(goal):
+                    return self._stepped(run)
+                end = rung.where(goal, start) if end is None else end
+            about = self._about(run, prefix) if end is None else end
+            tolerance = _tolerance(rung, run, about)
+            order = next((order for order in ORDERS if self._error(rung, prefix, order) <= tolerance), None)
+            if order is not None:
+                leg = _Leg(rung, run, prefix, rung.count(order), self._error(rung, prefix, order))
+                found = leg.landed(run.steps, about) if goal is None else leg.counted_to(goal, about)
                 if isinstance(found, Leap):
                     return found
                 best = max(best, found)
-                break
-    return best
+        return best
+
+    def _about(self, run: Run, prefix: int) -> arb:
+        """``log z`` about where a number of steps ends."""
+        assert run.steps is not None
+        with BALL.working(ROUGH_DIGITS):
+            rung = self._rung(ROUGH_DIGITS)
+            start, counts = rung.start(prefix), rung.count(ORDERS[0])
+            wanted = counts.at(start) + (run.steps - prefix)
+            return _root(lambda x: counts.at(x) - wanted, lambda x: -counts.per_step(x), start)
+
+    def _stepped(self, run: Run) -> Leap:
+        """A run that ends before the leap begins."""
+        done = iterate(Reduced(self.recurrence), run, "ball")
+        return Leap(done, done.step, done.step, arb(0), 0, done.step)
 
 
-def _end(path: _Path, known: Series, start: arb, prefix: int) -> arb:
-    """``log z`` about where the leap ends."""
-    if path.run.steps is not None:
-        wanted = counted(known, path.epsilon, start) + (path.run.steps - prefix)
-        return _solved(lambda log_z: counted(known, path.epsilon, log_z) - wanted, start)
-    assert path.run.until is not None
-    goal = _ball(path.run.until.right)
-    return _solved(lambda log_z: goal - path.loss(log_z), start)
+@dataclass(frozen=True)
+class _Codes:
+    """Start, loss with its derivative, and states as functions of the coordinate."""
+
+    start: Function
+    loss: Function
+    read: Function
 
 
-def _stepped(path: _Path) -> Leap:
-    """A run that ends before the leap begins."""
-    done = iterate(Reduced(path.recurrence), path.run, "ball")
-    return Leap(done, done.step, done.step, arb(0), 0, done.step)
+def _codes(recurrence: Recurrence, form: NormalForm, dps: int) -> _Codes:
+    (y,) = recurrence.coordinates
+    return _Codes(
+        compile_expressions([form.start], [], BALL, dps),
+        compile_expressions([recurrence.loss, partial(recurrence.loss, y)], [y], BALL, dps),
+        compile_expressions(recurrence.lift, [y], BALL, dps),
+    )
 
 
-def _attempt(path: _Path, known: Series, start: arb, prefix: int, error: arb, last: arb) -> Leap | int:
-    """A leap by the series of one order, off by at most ``error`` steps down to ``last``, or how many digits it has."""
-    begin = counted(known, path.epsilon, start)
-    end = _end(path, known, start, prefix)
-    if not end > last:
-        return 0
-    if path.run.steps is not None:
-        return _landed(path, known, end, begin + (path.run.steps - prefix), last, error, prefix)
-    return _counted_to(path, known, start, begin, last, end, error, prefix)
+class _Rung:
+    """What leaps need at one working precision: the normal form in balls, and the loss and states at a place."""
+
+    def __init__(self, leaper: Leaper, codes: _Codes, dps: int) -> None:
+        form = leaper.form
+        self.leaper, self.codes, self.dps = leaper, codes, dps
+        self.rate, self.log_alpha = _ball(form.rate), _ball(form.alpha).log()
+        self.epsilon = _ball(form.scale * form.rate * leaper.eta)
+        self.starts: dict[int, arb] = {}
+        self.counts: dict[int, Count] = {}
+
+    def start(self, prefix: int) -> arb:
+        """``log z`` after the steps before the leap."""
+        if prefix not in self.starts:
+            self.starts[prefix] = self.log_alpha - self.rate * arb(self._stepped(prefix))
+        return self.starts[prefix]
+
+    def _stepped(self, prefix: int) -> arb:
+        if prefix == 0:
+            (y,) = self.codes.start()
+            return arb(y)
+        recurrence = self.leaper.recurrence
+        before = iterate(Reduced(recurrence), Run(self.leaper.eta, steps=prefix, dps=self.dps), "ball")
+        (y,) = compile_expressions(list(recurrence.readings), list(recurrence.states), BALL, self.dps)(*before.states)
+        return arb(y)
+
+    def count(self, order: int) -> Count:
+        """The series that counts steps."""
+        if order not in self.counts:
+            self.counts[order] = count(series(self.leaper.form.p, self.leaper.form.q, order), self.epsilon)
+        return self.counts[order]
+
+    def coordinate(self, log_z: arb) -> arb:
+        return (self.log_alpha - log_z) / self.rate
+
+    def loss(self, log_z: arb) -> arb:
+        return arb(self.codes.loss(self.coordinate(log_z))[0])
+
+    def where(self, goal: sp.Rational, start: arb) -> arb:
+        """``log z`` about where the loss is at a goal below that at the start."""
+        level = _ball(goal)
+        return _root(
+            lambda x: level - self.loss(x), lambda x: self.codes.loss(self.coordinate(x))[1] / self.rate, start
+        )
 
 
-def _tolerance(path: _Path, known: Series, end: arb) -> arb:
+@dataclass(frozen=True)
+class _Leg:
+    """A leap after a prefix, by the series of one order, off by at most ``error`` steps."""
+
+    rung: _Rung
+    run: Run
+    prefix: int
+    count: Count
+    error: arb
+
+    @cached_property
+    def begin(self) -> arb:
+        return self.count.at(self.rung.start(self.prefix))
+
+    def landed(self, steps: int | None, near: arb) -> Leap | int:
+        """The state after the steps, or its digits where they are too few.
+
+        It is in a ball of ``log z`` at whose ends the count is certainly off by more than the error.
+        """
+        assert steps is not None
+        count, wanted = self.count, self.begin + (steps - self.prefix)
+        end = _newton(lambda x: count.at(x) - wanted, lambda x: -count.per_step(x), near)
+        radius = ((abs(count.at(end) - wanted) + self.error) / count.per_step(end) * 2).upper()
+        low, high = end.mid() - radius, end.mid() + radius
+        if not (count.at(low) > wanted + self.error and count.at(high) < wanted - self.error):
+            return 0
+        return self._finished(low.union(high), steps)
+
+    def counted_to(self, goal: sp.Rational, end: arb) -> Leap | int:
+        """The first step at or below the goal: the count where the loss is certainly above it, and where it is not."""
+        level, width = _ball(goal), arb(10) ** (-self.rung.dps + GUARD // 2)
+        above, below = (end.mid() + width).min(self.rung.start(self.prefix)), end.mid() - width
+        if not (self.rung.loss(above) > level and self.rung.loss(below) < level):
+            return 0
+        fewest = self.count.at(above) - self.begin - self.error
+        most = self.count.at(below) - self.begin + self.error
+        low, high = _ceiling(fewest.lower()), _ceiling(most.upper())
+        if low is None or high is None or max(low, 1) != max(high, 1):
+            return 0
+        return self.landed(max(low, 1) + self.prefix, end)
+
+    def _finished(self, log_z: arb, steps: int) -> Leap | int:
+        """The trajectory at the end, or its digits where they are too few."""
+        rung = self.rung
+        y = rung.coordinate(log_z)
+        states, loss = tuple(map(arb, rung.codes.read(y))), rung.loss(log_z)
+        digits = min(BALL.relative_digits(value) or 0 for value in (*states, loss))
+        if digits < self.run.dps:
+            return digits
+        process = Reduced(rung.leaper.recurrence)
+        done = Trajectory(process, self.run, BALL, steps, states, loss, digits, rung.dps, "reached")
+        return Leap(done, steps, steps, self.error, self.count.known.order, self.prefix)
+
+
+def _tolerance(rung: _Rung, run: Run, end: arb) -> arb:
     """How many steps the series may miscount: a quarter, and what the digits of the coordinate allow."""
-    share = arb(10) ** (-path.run.dps - 5) / (path.epsilon * step_height(known, end))
+    known = series(rung.leaper.form.p, rung.leaper.form.q, ORDERS[0])
+    share = arb(10) ** (-run.dps - 5) / (rung.epsilon * step_height(known, end))
     return share.min(arb(1) / 4)
 
 
-def _landed(path: _Path, known: Series, end: arb, wanted: arb, last: arb, error: arb, prefix: int) -> Leap | int:
-    """The state after the steps: a ball of ``log z`` at whose ends the count is certainly off by more than the error.
-
-    The error holds down to ``last``. By induction no step before this one has left that range: it would have to count
-    more.
-    """
-    slope = per_step(known, path.epsilon, end)
-    radius = ((abs(counted(known, path.epsilon, end) - wanted) + error) / slope * 2).upper()
-    low, high = end.mid() - radius, end.mid() + radius
-    around = low.union(high)
-    certain = (
-        low > last
-        and counted(known, path.epsilon, low) > wanted + error
-        and counted(known, path.epsilon, high) < wanted - error
-    )
-    if not certain:
-        return 0
-    assert path.run.steps is not None
-    return _finished(path, around, path.run.steps, path.run.steps, error, known.order, prefix)
-
-
-def _counted_to(
-    path: _Path, known: Series, start: arb, begin: arb, last: arb, end: arb, error: arb, prefix: int
-) -> Leap | int:
-    """The first step at or below the goal: the count where the loss is certainly above it, and where it is not."""
-    assert path.run.until is not None
-    goal, width = _ball(path.run.until.right), arb(10) ** (-path.dps + GUARD // 2)
-    above, below = end.mid() + width, end.mid() - width
-    if not (path.loss(above) > goal and path.loss(below) < goal and below > last):
-        return 0
-    fewest = counted(known, path.epsilon, above) - begin - error
-    most = counted(known, path.epsilon, below) - begin + error
-    low, high = _ceiling(fewest.lower()), _ceiling(most.upper())
-    if low is None or high is None:
-        return 0
-    low, high = max(low, 1) + prefix, max(high, 1) + prefix
-    if low != high:
-        return 0
-    landing = _Path(path.recurrence, Run(path.run.eta, steps=low, dps=path.run.dps, max_steps=low), path.form, path.dps)
-    there = _end(landing, known, start, prefix)
-    return _landed(landing, known, there, begin + (low - prefix), last, error, prefix)
+def _rung_of(digits: int) -> int:
+    return -(-digits // RUNG) * RUNG
 
 
 def _ceiling(value: arb) -> int | None:
@@ -231,18 +346,7 @@ def _ceiling(value: arb) -> int | None:
     return None if whole is None else int(whole)
 
 
-def _finished(path: _Path, log_z: arb, low: int, high: int, error: arb, order: int, prefix: int) -> Leap | int:
-    """The trajectory at the end, or its digits where they are too few."""
-    y = path.coordinate(log_z)
-    states, loss = tuple(map(arb, path.read(y))), arb(path._loss(y)[0])
-    digits = min(BALL.relative_digits(value) or 0 for value in (*states, loss))
-    if digits < path.run.dps:
-        return digits
-    done = Trajectory(Reduced(path.recurrence), path.run, BALL, low, states, loss, digits, path.dps, "reached")
-    return Leap(done, low, high, error, order, prefix)
-
-
-def _solved(gap: Callable[[arb], arb], start: arb) -> arb:
+def _root(gap: Callable[[arb], arb], slope: Callable[[arb], arb], start: arb) -> arb:
     """A number near the root of a gap that rises as log z falls from ``start``; its use is certified later."""
     high, step = start.mid(), arb(1)
     with BALL.working(ROUGH_DIGITS):
@@ -251,18 +355,25 @@ def _solved(gap: Callable[[arb], arb], start: arb) -> arb:
             if not step < 2**40:
                 raise BudgetError("the target is out of reach of a leap", remedy="ask for fewer steps")
         low = (high - step).mid()
-        for _ in range(ROUGH_BITS):
+        while high - low > NEAR:
             middle = ((low + high) / 2).mid()
             low, high = (middle, high) if gap(middle) > 0 else (low, middle)
-    older, newer = low, high
-    before, now = gap(older), gap(newer)
-    for _ in range(SECANT_STEPS):
-        guess = (newer - now * (newer - older) / (now - before)).mid()
-        if not abs(guess - newer) < abs(newer - older):  # as near as the digits allow; true of NaN as well
+    return _newton(gap, slope, ((low + high) / 2).mid())
+
+
+def _newton(gap: Callable[[arb], arb], slope: Callable[[arb], arb], near: arb) -> arb:
+    """Newton's method, as far as the digits go."""
+    last = arb("inf")
+    for _ in range(NEWTON_STEPS):
+        change = (gap(near) / slope(near)).mid()
+        if not abs(change) < last:  # as near as the digits allow; true of NaN as well
             break
-        older, before, newer, now = newer, now, guess, gap(guess)
-    return newer
+        near, last = (near - change).mid(), abs(change)
+    return near
 
 
 def _ball(value: sp.Expr) -> arb:
     return arb(fmpq(*exact_ratio(value)))
+
+
+__all__ = ["Leap", "Leaper", "leap", "prepare_leaps"]

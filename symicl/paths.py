@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from flint import arb
+from flint import arb, arb_poly
 
 from symicl.arithmetic import ARITHMETICS
-from symicl.chebyshev import grid, value
-from symicl.collocation import Collocation, Point, Rule, Slopes, Solution, largest
+from symicl.chebyshev import LOST, grid, in_powers, value
+from symicl.collocation import NO_SLACK, Collocation, Point, Rule, Slack, Slopes, Solution, largest
 from symicl.errors import BudgetError, DerivationError, InputError
 from symicl.evaluate import compile_expressions
 from symicl.grammar import Condition
@@ -34,6 +34,9 @@ GUARD_DIGITS = 14
 MARGIN_DIGITS = 3
 """How far below the digits asked for the tail of the interpolation has to be."""
 
+SLACK_DIGITS = 4
+"""How far below what is allowed the equations of a leap are solved."""
+
 LARGEST_SYSTEM = 1200
 """The most unknowns, nodes times coordinates, of one leap."""
 
@@ -44,7 +47,7 @@ MAX_LEAPS = 20_000
 MAX_WALK = 400_000
 """The most steps taken one by one, where the path is too rough for leaps."""
 
-WIDEN, NARROW, SAFETY = 32.0, 0.1, 0.9
+WIDEN, NARROW, SAFETY = 32.0, 0.1, 0.95
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,29 @@ class Path:
     strain: float
 
 
-def follow(recurrence: Recurrence, run: Run, digits: int, order: int, near: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Allowance:
+    """What else is good enough for a leap, as powers of 10.
+
+    Errors no worse than a shift of the time by ``10**shift`` steps: a step depends on the state alone, so the shift
+    stays what it is. And no larger than ``10**share`` of a coordinate, as not every error is a shift.
+    """
+
+    shift: float
+    share: float
+
+
+NOTHING = Allowance(-math.inf, -math.inf)
+
+
+def follow(
+    recurrence: Recurrence,
+    run: Run,
+    digits: int,
+    order: int,
+    near: Path | None = None,
+    allowance: Allowance = NOTHING,
+) -> Path:
     """The path at one order (nodes a leap), each leap to a relative ``10**-digits`` of its coordinates.
 
     ``near`` is a path that should be near this one; it saves time, and has no influence on where this one goes.
@@ -117,7 +142,7 @@ def follow(recurrence: Recurrence, run: Run, digits: int, order: int, near: Path
     while True:
         with BALL.working(digits + guard):
             try:
-                return _Follower(recurrence, run, digits, guard, order, near).path()
+                return _Follower(recurrence, run, digits, guard, order, near, allowance).path()
             except _StiffError as error:
                 guard = 2 * error.guard
                 if digits + guard > run.ceiling + GUARD_DIGITS:
@@ -140,9 +165,16 @@ class _Follower:
     """One pass along the path at one precision."""
 
     def __init__(
-        self, recurrence: Recurrence, run: Run, digits: int, guard: int, order: int, near: Path | None
+        self,
+        recurrence: Recurrence,
+        run: Run,
+        digits: int,
+        guard: int,
+        order: int,
+        near: Path | None,
+        allowance: Allowance,
     ) -> None:
-        self.run, self.digits, self.guard, self.dps = run, digits, guard, digits + guard
+        self.run, self.digits, self.guard, self.dps, self.allowance = run, digits, guard, digits + guard, allowance
         self.grid = grid(order, self.dps)
         self.allowed = -(digits + MARGIN_DIGITS)
         self.goal = arb(10) ** (self.allowed - 2)
@@ -157,6 +189,7 @@ class _Follower:
         self.increments = compiled([u.xreplace(size) for u in recurrence.updates], recurrence.coordinates)
         self.rule = Rule(self.increments, self.dps, arb(10) ** -digits)
         self.near = [] if near is None else [piece for piece in near.pieces if isinstance(piece, Leap)]
+        self.opened: dict[int, list[arb_poly]] = {}
         self.sides = None if run.until is None else compiled(_sides(recurrence, run.until), recurrence.coordinates)
         self.start = tuple(arb(y) for y in compiled(recurrence.start, ())())
         self.strain = 0.0
@@ -257,16 +290,23 @@ class _Follower:
             if solution is None:
                 length = length // 4
                 continue
-            factor, smooth = self._smoothness(point, solution, length)
+            factor, reach, smooth = self._smoothness(point, solution, length)
             if smooth:
                 self._strained(n + length, [largest(rate) for rate in solution.rates])
-                possible = _scaled(length, min(WIDEN, factor))
-                # The way to a singularity gets shorter from leap to leap as it did before.
-                trend = max(1 / WIDEN, min(WIDEN, possible / self.possible)) if self.possible else 1.0
-                self.possible = possible
-                return self._made(n, point, length, solution), max(self.shortest, _scaled(possible, SAFETY * trend))
+                return self._made(n, point, length, solution), self._next(length, factor, reach)
             length = _scaled(length, max(NARROW, min(0.7, SAFETY * factor)))
         return None, self.shortest
+
+    def _next(self, length: int, factor: float, reach: float) -> int:
+        """The length for the next leap, where this one could have been ``factor`` times as long.
+
+        A leap may be as long as the nearest singularity is ``reach`` half-lengths from its middle: ahead, if what is
+        possible gets less from leap to leap, else behind.
+        """
+        possible = min(WIDEN, factor)
+        ahead, self.possible = _scaled(length, possible) < self.possible, _scaled(length, possible)
+        next_one = (reach * possible - 1) / (reach + 1) if ahead else (reach * possible + 1) / max(reach - 1, 1e-9)
+        return max(self.shortest, _scaled(length, SAFETY * max(1 / WIDEN, min(WIDEN, next_one))))
 
     def _made(self, n: int, point: Point, length: int, solution: Solution) -> Leap:
         series = tuple((y + each[0], *each[1:]) for y, each in zip(point, solution.moves, strict=True))
@@ -291,7 +331,14 @@ class _Follower:
                 remedy="take a smaller step size, or use --method step",
             )
         self._check_stiffness(slopes, n)
-        return fine.solved(guess, self.goal, slopes.moved_to(self.grid.order))
+        return fine.solved(guess, self.goal, slopes.moved_to(self.grid.order), self._slack(half))
+
+    def _slack(self, half: arb) -> Slack:
+        """What the allowance comes to in the equations of a leap, which are solved a little better than that."""
+        if self.allowance == NOTHING:
+            return NO_SLACK
+        shift, share = (arb(10) ** math.floor(e - SLACK_DIGITS) for e in (self.allowance.shift, self.allowance.share))
+        return Slack(shift / half, share)
 
     def _check_stiffness(self, slopes: Slopes, n: int) -> None:
         """A coordinate slaved to the rest moves by a small difference of large increments, which costs digits."""
@@ -302,47 +349,60 @@ class _Follower:
     def _nearby(self, n: int, point: Point, length: int, nodes: Sequence[arb]) -> list[list[arb]] | None:
         """The moves at the nodes of a leap by the path nearby; None where that has no leaps."""
         while self.near and self.near[0].start + self.near[0].length <= n:
-            self.near.pop(0)
+            self.opened.pop(self.near.pop(0).start, None)
         if not self.near or self.near[0].start > n or self.near[-1].start + self.near[-1].length < n + length:
             return None
-        places, moves = [n + length * (1 + x) / 2 for x in nodes], []
-        pieces = iter(self.near)
-        piece = next(pieces)
-        for place in places:
-            while not place <= piece.start + piece.length:
-                following = next(pieces)
-                if following.start != piece.start + piece.length:  # a walk lies between
-                    return None
-                piece = following
-            moves.append([(there - here).mid() for there, here in zip(piece.at(place), point, strict=True)])
-        return moves
+        places = [n + length * (1 + x) / 2 for x in nodes]
+        points: list[list[arb]] = []
+        for piece, following in zip(self.near, [*self.near[1:], None], strict=True):
+            end = piece.start + piece.length
+            own = [place for place in places[len(points) :] if place <= end]
+            points += self._read(piece, [2 * (place - piece.start) / piece.length - 1 for place in own]) if own else []
+            if len(points) == len(places):
+                break
+            if following is None or following.start != end:  # a walk lies between
+                return None
+        return [[(there - here).mid() for there, here in zip(row, point, strict=True)] for row in points]
 
-    def _smoothness(self, point: Point, solution: Solution, length: int) -> tuple[float, bool]:
-        """How much longer than this a leap may be, and whether this one is short enough."""
+    def _read(self, piece: Leap, places: Sequence[arb]) -> list[list[arb]]:
+        """The coordinates at many places of a leap nearby."""
+        with BALL.working(self.dps + math.ceil(LOST * len(piece.series[0]))):
+            if piece.start not in self.opened:
+                self.opened[piece.start] = [in_powers(each) for each in piece.series]
+            return [[each(x).mid() for each in self.opened[piece.start]] for x in places]
+
+    def _smoothness(self, point: Point, solution: Solution, length: int) -> tuple[float, float, bool]:
+        """How much longer than this a leap may be, its reach, and whether this one is short enough."""
         tops = [largest(rate) * length / 2 for rate in solution.rates]
         least = largest(tops) * self.rule.floor
-        factor, smooth = math.inf, True
+        factor, reach, smooth = math.inf, math.inf, True
+        slack = self.allowance.shift - _log10(arb(length) / 2)
         for y, top, rate in zip(point, tops, solution.rates, strict=True):
             if top > 0:
-                allowed = self.allowed + _log10(largest([y, top, least]) / top)
+                share = _log10(largest([y, top, least]) / top)
+                enough = min(slack, self.allowance.share + share)
+                allowed = max(enough, self.allowed + share)
+                noise = max(enough - SLACK_DIGITS // 2, -(self.digits + GUARD_DIGITS // 2))
                 sizes = [abs(c) * length / 2 / top for c in rate]
-                own, fine = self._decay([_log10(size) if size > 0 else -math.inf for size in sizes], allowed)
-                factor, smooth = min(factor, own), smooth and fine
-        return factor, smooth
+                logs = [_log10(size) if size > 0 else -math.inf for size in sizes]
+                smooth = smooth and max(logs[-2:]) <= allowed
+                factor, reach = min((factor, reach), self._decay(logs, allowed, noise))
+        return factor, reach, smooth
 
-    def _decay(self, logs: Sequence[float], allowed: float) -> tuple[float, bool]:
-        """The same for one coordinate, from logarithms of its coefficients and how small the last have to be.
+    def _decay(self, logs: Sequence[float], allowed: float, noise: float) -> tuple[float, float]:
+        """How much longer a leap may be for one coordinate, from logarithms of its coefficients and of the last one's.
 
-        They fall like ``rho^-j``, with ``rho = a + sqrt(a^2-1)`` for a singularity a half-lengths from the middle.
+        They fall like ``rho^-j``, with ``rho = a + sqrt(a^2-1)`` for a singularity a half-lengths from the middle; the
+        reach is the least a.
         """
         envelope = [max(pair) for pair in pairwise(logs)]
-        noise = -(self.digits + GUARD_DIGITS // 2)
         last = max((j for j, size in enumerate(envelope) if size > noise), default=0)
         if allowed >= 0 or last == 0:
-            return math.inf, True
+            return math.inf, math.inf
         rho = 10 ** min(30.0, max(0.0, -envelope[last]) / last)
         wanted = 10 ** (-allowed / (self.grid.order - 1))
-        return (rho + 1 / rho) / (wanted + 1 / wanted), envelope[-1] <= allowed
+        reach = (wanted + 1 / wanted) / 2
+        return (rho + 1 / rho) / 2 / reach, reach
 
 
 def _sides(recurrence: Recurrence, condition: Condition) -> list[sp.Expr]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -37,15 +38,16 @@ from symicl.iterate import DEFAULT_MAX_STEPS, Row, Run, Trajectory, iterate
 from symicl.leap import normal_form
 from symicl.leaping import Leap, leap
 from symicl.output import number_text, present, progress
-from symicl.reduce import reduce_system
+from symicl.reduce import Recurrence, reduce_system
 from symicl.render.plots import check_plot, save_path
 from symicl.scores import state_of_scores
 from symicl.shift import Observed, Shift, TracePath, shift_constant
 from symicl.systems.base import System
 
+OnProgress = Callable[[int, Sequence[Number]], None]
 CONSTANT_DIGITS = 20
-LONG = 100_000
-"""Steps from which on a leap is tried first."""
+LONG, FAR = 100_000, 1_000_000
+"""Steps beyond which a leap is tried: a certified one, and one that two orders support."""
 
 
 @click.command(
@@ -115,8 +117,14 @@ def trace_command(
     chosen = arithmetic(number_type)
     if plot is not None:
         check_plot(plot)
-    leapt = _leapt(target.system, run, method, number_type, stepwise=(goal.max_steps, out, plot) != (None, None, None))
+    stepwise = (goal.max_steps, out, plot) != (None, None, None)
     with ExitStack() as stack:
+        bar = stack.enter_context(progress("step", goal.total, as_json))
+
+        def on_progress(step: int, point: Sequence[Number]) -> None:
+            bar(step, f"{step}")
+
+        leapt = _leapt(target.system, run, method, number_type, on_progress, stepwise=stepwise)
         names = [str(state) for state in process.states]
         observe = _observer(target.system, process.states, chosen, run.ceiling)
         watched = [name for name, _ in target.system.observables]
@@ -125,16 +133,12 @@ def trace_command(
         )
         followed = plot is not None or target.system.prediction
         path = TracePath(chosen, keep=plot is not None, observe=observe) if followed else None
-        bar = stack.enter_context(progress("step", goal.total, as_json))
 
         def on_row(row: Row) -> None:
             if write is not None:
                 write(row)
             if path is not None:
                 path.add(row)
-
-        def on_progress(step: int, point: Sequence[Number]) -> None:
-            bar(step, f"{step}")
 
         rows = on_row if write is not None or path is not None else None
         if leapt is not None:
@@ -188,8 +192,10 @@ def _shift_json(system: System, shift: Shift, trajectory: Trajectory) -> dict[st
     }
 
 
-def _leapt(system: System, run: Run, method: str, number_type: str, *, stepwise: bool) -> Leap | Flow | None:
-    """The run by a leap where it is asked for, or where it pays: beyond a million steps, or a target that far off.
+def _leapt(
+    system: System, run: Run, method: str, number_type: str, on_progress: OnProgress, *, stepwise: bool
+) -> Leap | Flow | None:
+    """The run by a leap where it is asked for, or where stepping takes long: many steps, or a target that far off.
 
     ``stepwise`` says that every step is wanted, or a budget of steps kept.
     """
@@ -206,21 +212,35 @@ def _leapt(system: System, run: Run, method: str, number_type: str, *, stepwise:
             return None
         raise InputError("there is no leap for this system", where=system.id, remedy="use --method step")
     recurrence = reduce_system(system)
-    if method == "leap":
-        try:
-            normal_form(recurrence)
-        except DerivationError:  # several coordinates, or another kind of update
-            return flow(recurrence, run)
-        return leap(recurrence, run)
+    jump: Callable[[Recurrence, Run], Leap | Flow] = leap
     try:
         normal_form(recurrence)
-        if run.steps is not None:
-            return leap(recurrence, run) if run.steps > LONG else None
-        quick = iterate(process_of(system), replace(run, max_steps=LONG), "ball")
-        if quick.outcome != "reached":
-            return leap(recurrence, run)
-        return Leap(quick, quick.step, quick.step, arb(0), 0, 0)
-    except (DerivationError, InputError, BudgetError):
+    except DerivationError:  # several coordinates, or another kind of update
+        jump = flow
+    if method == "leap":
+        return jump(recurrence, run)
+    return _beyond(recurrence, run, LONG if jump is leap else FAR, jump, on_progress)
+
+
+def _beyond(
+    recurrence: Recurrence, run: Run, near: int, jump: Callable[[Recurrence, Run], Leap | Flow], on_progress: OnProgress
+) -> Leap | Flow | None:
+    """The run where it ends within so many steps, else by a jump; None for the loop, where neither is to be had."""
+    if run.steps is not None and run.steps <= near:
+        return None
+    begin, left = time.monotonic(), run.timeout
+    if run.steps is None:
+        quick = iterate(recurrence, replace(run, max_steps=near), "ball", on_progress=on_progress)
+        if quick.outcome != "max-steps":
+            return Leap(quick, quick.step, quick.step, arb(0), 0, 0)
+        left = None if run.timeout is None else max(1e-9, run.timeout - (time.monotonic() - begin))
+    try:
+        return jump(recurrence, replace(run, timeout=left))
+    except (DerivationError, InputError):
+        return None
+    except BudgetError:
+        if run.timeout is not None and time.monotonic() - begin >= run.timeout:
+            raise
         return None
 
 
