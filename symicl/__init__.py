@@ -37,7 +37,9 @@ from symicl.iterate import Row, Run, Trajectory, iterate
 from symicl.leaping import Leap, Leaper, leap, prepare_leaps
 from symicl.notation import fold, unfold
 from symicl.process import LOSS
+from symicl.prompt_expansion import prompt_expansion
 from symicl.reduce import Recurrence, commutation_defects, reduce_system
+from symicl.stability import Cycle, Rest, rest_of, two_cycle
 from symicl.symmetry import State, SymmetricSystem, restrict
 from symicl.systems.base import (
     Coordinate,
@@ -90,6 +92,7 @@ __all__ = [
     "Recurrence",
     "commutation_defects",
     "reduce_system",
+    "prompt_expansion",
     "ARITHMETICS",
     "Arithmetic",
     "Guarantee",
@@ -110,6 +113,10 @@ __all__ = [
     "prepare_leaps",
     "Flow",
     "flow",
+    "Cycle",
+    "Rest",
+    "rest_of",
+    "two_cycle",
     "Claim",
     "Evidence",
     "Outcome",

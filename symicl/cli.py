@@ -25,6 +25,7 @@ from symicl.commands.mixture import mixture_command
 from symicl.commands.options import examples, json_option
 from symicl.commands.phases import phases_command
 from symicl.commands.simulate import simulate_command
+from symicl.commands.stability import stability_command
 from symicl.commands.trace import trace_command
 from symicl.errors import InputError, SymiclError
 from symicl.output import OutputError, note, report
@@ -127,6 +128,7 @@ for _command in (
     check_command,
     trace_command,
     phases_command,
+    stability_command,
     simulate_command,
     constants_command,
     mixture_command,

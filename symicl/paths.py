@@ -125,7 +125,8 @@ def follow(
 ) -> Path:
     """The path at one order (nodes a leap), each leap to a relative ``10**-digits`` of its coordinates.
 
-    ``near`` is a path that should be near this one; it saves time, and has no influence on where this one goes.
+    ``near`` is a path that should be near this one. It saves time: what it says of a leap is the first guess, and kept
+    where it solves this path's own equations at this path's own nodes to the tolerance.
     Raises ``BudgetError`` where the path is too rough, steps overshoot, the condition is not met within
     ``10**run.ceiling`` steps, or the time is up; ``InputError`` for a run that does not start looking at once;
     ``DerivationError`` for parameters without a value and for systems too large.
