@@ -7,7 +7,13 @@ from symicl.arithmetic import ARITHMETICS, Arithmetic, Guarantee, arithmetic
 from symicl.asymptotics import expansion, leading_term
 from symicl.claims.base import Claim, Evidence, Outcome, Verdict, claim
 from symicl.claims.check import check
+from symicl.claims.descends import descends, stable_up_to
+from symicl.claims.durations import duration
+from symicl.claims.from_on import from_on
+from symicl.claims.holding import holds_at
+from symicl.claims.limits import tends_to
 from symicl.claims.loader import load_claims, load_papers, load_system
+from symicl.claims.sizes import phases_at, steps_between
 from symicl.claims.statements import (
     always,
     at_start,
@@ -24,6 +30,8 @@ from symicl.claims.statements import (
     sooner,
     update,
 )
+from symicl.claims.threshold import Threshold, threshold
+from symicl.claims.unreachable import unreachable
 from symicl.derive import Update, derive, hessian
 from symicl.descent import Descent, Rule, process_of
 from symicl.errors import BudgetError, DerivationError, InputError, SymiclError, UndecidedError
@@ -127,8 +135,12 @@ __all__ = [
     "check",
     "claim",
     "conserved",
+    "descends",
+    "duration",
     "equal",
     "first_step",
+    "holds_at",
+    "from_on",
     "infimum",
     "load_claims",
     "load_papers",
@@ -136,9 +148,16 @@ __all__ = [
     "nonnegative",
     "nonpositive",
     "norm_at_most",
+    "phases_at",
     "rate",
     "simplex",
     "sooner",
+    "steps_between",
+    "tends_to",
+    "stable_up_to",
+    "Threshold",
+    "threshold",
+    "unreachable",
     "update",
     "Condition",
     "exact",

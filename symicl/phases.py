@@ -18,19 +18,19 @@ import sympy as sp
 from flint import arb
 
 from symicl.algebra import Polynomial, field_of
+from symicl.along import DIGITS, PLACES, bisected, node_steps, point_at, two_paths
 from symicl.arithmetic import ARITHMETICS
 from symicl.errors import BudgetError, DerivationError
 from symicl.evaluate import compile_expressions
 from symicl.expectation import Expectation
 from symicl.indices import partial
 from symicl.iterate import Run
-from symicl.paths import Leap, Path, follow
+from symicl.paths import Path
 from symicl.reduce import Recurrence, reduce_system
 from symicl.symmetry import restrict
 from symicl.systems.base import System
 
 BALL = ARITHMETICS["ball"]
-PATH_DIGITS, PATH_ORDERS = 16, (28, 36)
 CONFIRMED_DIGITS = 10
 """Digits of the number of steps on which two orders have to agree."""
 
@@ -55,6 +55,15 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """Steps ``start`` to ``end``, on which ``state`` moves faster than all others."""
+
+    state: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Extremum:
     """The least or greatest value of a state along the way, where that is not its start."""
 
@@ -66,9 +75,10 @@ class Extremum:
 
 @dataclass(frozen=True)
 class Course:
-    """The phases of a run, its extrema, and the states along the way: a row of values for each of ``steps``."""
+    """The phases of a run, who leads when, its extrema, and the states along the way: a row for each of ``steps``."""
 
     phases: tuple[Phase, ...]
+    leads: tuple[Lead, ...]
     extrema: tuple[Extremum, ...]
     names: tuple[str, ...]
     steps: tuple[int, ...]
@@ -83,7 +93,7 @@ def course_of(system: System, general: System, run: Run) -> Course:
     """
     recurrence = reduce_system(system)
     terms = _Terms(general, dict(system.values), run.eta)
-    path, second = (follow(recurrence, run, PATH_DIGITS, order) for order in PATH_ORDERS)
+    path, second = two_paths(recurrence, run, DIGITS)
     if abs(path.end - second.end) * 10**CONFIRMED_DIGITS > path.end:
         raise BudgetError(
             f"two orders end at {path.end} and {second.end} steps", where="phases", remedy="choose a target they reach"
@@ -98,7 +108,8 @@ def course_of(system: System, general: System, run: Run) -> Course:
             _phase(view, terms, winners, start, end)
             for (start, winners), end in zip(starts, [*(n for n, _ in starts[1:]), path.end], strict=True)
         ]
-        return Course(tuple(phases), _extrema(view, terms.names, steps, states), terms.names, tuple(steps), states)
+        leads, extrema = _leads(view, terms.names, node_steps(path, PLACES)), _extrema(view, terms.names, steps, states)
+        return Course(tuple(phases), leads, extrema, terms.names, tuple(steps), states)
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,7 @@ class _View:
 
     def __init__(self, recurrence: Recurrence, path: Path, terms: _Terms, eta: sp.Rational) -> None:
         self.path = path
+        self._points: dict[int, tuple[arb, ...]] = {}
         self.read = compile_expressions(recurrence.lift, recurrence.coordinates, BALL, VIEW_DIGITS)
         updates = [update.xreplace({recurrence.symmetric.system.step_size: eta}) for update in recurrence.updates]
         moves = [
@@ -189,26 +201,13 @@ class _View:
         self.values = compile_expressions(terms.atoms, terms.symbols, BALL, VIEW_DIGITS)
 
     def steps(self) -> list[int]:
-        """The whole steps next to the nodes of all leaps, some of the steps taken one by one, and the end."""
-        found = {0, self.path.end}
-        for piece in self.path.pieces:
-            count = len(piece.points)
-            if isinstance(piece, Leap):
-                shares = (1 - np.cos(np.pi * np.arange(count + 1) / count)) / 2
-                found |= {piece.start + int(piece.length * float(share)) for share in shares[:-1]}
-            else:
-                found |= {piece.start + round(piece.length * k / 64) for k in range(64)}
-        return sorted(n for n in found if n <= self.path.end)
+        """Where the path is looked at."""
+        return node_steps(self.path)
 
     def point(self, n: int) -> tuple[arb, ...]:
-        pieces = self.path.pieces
-        if not pieces:
-            return self.path.point
-        low, high = 0, len(pieces) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if pieces[middle].start <= n else (low, middle - 1)
-        return pieces[low].at(n)
+        if n not in self._points:
+            self._points[n] = point_at(self.path, n)
+        return self._points[n]
 
     def states(self, n: int) -> list[float]:
         return [float(state) for state in self.read(*self.point(n))]
@@ -221,6 +220,18 @@ class _View:
             speed = self.speeds(*self.point(middle))[column]
             before, after = (middle, after) if (speed > 0 if rises else speed < 0) else (before, middle)
         return after
+
+    def fastest(self, n: int) -> int:
+        """The state that moves fastest."""
+        sizes = [abs(arb(speed)).mid() for speed in self.speeds(*self.point(n))]
+        return sizes.index(max(sizes))
+
+    def ahead(self, one: int, other: int, n: int) -> float:
+        """How much faster one state moves than another, in logarithms."""
+        speeds = [abs(arb(speed)).mid() for speed in self.speeds(*self.point(n))]
+        if speeds[one] == 0 or speeds[other] == 0:
+            return math.inf if speeds[one] > 0 else 0.0 if speeds[other] == 0 else -math.inf
+        return float((speeds[one] / speeds[other]).log())
 
     def logs(self, n: int) -> Floats:
         """The logarithms of the atoms."""
@@ -276,6 +287,21 @@ def _phase(view: _View, terms: _Terms, winners: Sequence[int], start: int, end: 
     return Phase(start, end, terms.dominant(winners), tuple(zip(terms.names, slopes, strict=True)))
 
 
+def _leads(view: _View, names: Sequence[str], steps: Sequence[int]) -> tuple[Lead, ...]:
+    """Who moves fastest when; a state that is not clearly ahead does not take over."""
+    current, since, found = view.fastest(0), 0, []
+    before = 0
+    for n in steps:
+        best = view.fastest(n)
+        if best == current:
+            before = n
+        elif view.ahead(best, current, n) > CLEAR:
+            change = bisected(lambda m, new=best, old=current: view.ahead(new, old, m) > 0, before, n)  # type: ignore[misc]
+            found.append(Lead(names[current], since, change))
+            current, since, before = best, change, n
+    return (*found, Lead(names[current], since, view.path.end))
+
+
 def _extrema(view: _View, names: Sequence[str], steps: Sequence[int], states: Floats) -> tuple[Extremum, ...]:
     """The least and the greatest of each state along the way, unless that is the start."""
     found = []
@@ -317,4 +343,4 @@ def _log(value: sp.Expr) -> float:
     return float(abs(arb(int(value.p)) / int(value.q)).log())
 
 
-__all__ = ["Course", "Extremum", "Phase", "course_of", "growth_of_times"]
+__all__ = ["Course", "Extremum", "Lead", "Phase", "course_of", "growth_of_times"]

@@ -9,12 +9,30 @@ from typing import Any
 
 from symicl.claims.base import Claim, Evidence, Outcome, Verdict
 from symicl.claims.checkers.box import decide_bounded
+from symicl.claims.checkers.descends import (
+    decide_descends,
+    decide_descends_along,
+    decide_descends_at,
+    decide_stable_up_to,
+)
+from symicl.claims.checkers.duration import decide_duration
 from symicl.claims.checkers.enclosed import decide_enclosed
+from symicl.claims.checkers.from_on import decide_from_on
+from symicl.claims.checkers.holding import decide_holding
 from symicl.claims.checkers.identity import decide_conserved, decide_identity
 from symicl.claims.checkers.infimum import decide_infimum
+from symicl.claims.checkers.limits import decide_limit
 from symicl.claims.checkers.rate import decide_rate
 from symicl.claims.checkers.sign import decide_sign
+from symicl.claims.checkers.sizes import decide_phases_at, decide_steps_between
 from symicl.claims.checkers.trajectory import decide_always, decide_earlier, decide_hitting_time
+from symicl.claims.checkers.unreachable import decide_unreachable
+from symicl.claims.descends import Descends, DescendsAlong, DescendsAt, StableUpTo
+from symicl.claims.durations import Duration
+from symicl.claims.from_on import FromOn
+from symicl.claims.holding import HoldsAt
+from symicl.claims.limits import TendsTo
+from symicl.claims.sizes import PhasesAt, StepsBetween
 from symicl.claims.statements import (
     Always,
     Bounded,
@@ -28,6 +46,7 @@ from symicl.claims.statements import (
     Sign,
     system_of,
 )
+from symicl.claims.unreachable import Unreachable
 from symicl.errors import InputError, SymiclError
 
 CHECKERS: Mapping[type, Callable[[Any], Outcome]] = {
@@ -41,6 +60,17 @@ CHECKERS: Mapping[type, Callable[[Any], Outcome]] = {
     Bounded: decide_bounded,
     Rate: decide_rate,
     Enclosed: decide_enclosed,
+    Descends: decide_descends,
+    DescendsAt: decide_descends_at,
+    DescendsAlong: decide_descends_along,
+    StableUpTo: decide_stable_up_to,
+    Duration: decide_duration,
+    FromOn: decide_from_on,
+    StepsBetween: decide_steps_between,
+    PhasesAt: decide_phases_at,
+    TendsTo: decide_limit,
+    HoldsAt: decide_holding,
+    Unreachable: decide_unreachable,
 }
 
 
@@ -103,6 +133,17 @@ def kind_of(claim: Claim) -> str:
         Bounded: "bound on a box",
         Rate: "rate",
         Enclosed: "number",
+        Descends: "descent",
+        DescendsAt: "descent",
+        DescendsAlong: "descent",
+        StableUpTo: "stability",
+        Duration: "times over a range",
+        FromOn: "from which value on",
+        StepsBetween: "times at sizes",
+        PhasesAt: "phases",
+        TendsTo: "limit",
+        HoldsAt: "inequality at a point",
+        Unreachable: "unreachable target",
     }[type(claim.statement)]
 
 

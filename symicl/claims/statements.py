@@ -17,6 +17,7 @@ from symicl.errors import InputError
 from symicl.expectation import multinomial_mean
 from symicl.grammar import Condition, exact, parse_condition, parse_expression
 from symicl.indices import SumOver, range_of
+from symicl.leads import LEAD_CHANGES
 from symicl.notation import unfold
 from symicl.process import LOSS
 from symicl.symmetry import orbits, restrict
@@ -73,7 +74,8 @@ class Sign:
 class Always:
     """``condition`` holds at every step from ``first`` on (or the first step meeting ``since``) to ``last``.
 
-    ``last`` is a step, or a condition whose first step ends the range (that step included).
+    ``last`` is a step, or a condition whose first step ends the range (that step included). ``since`` may be
+    ``LEAD_CHANGES`` too: the condition that another state overtakes the one that moves fastest in the first step.
     """
 
     system: System
@@ -81,10 +83,14 @@ class Always:
     eta: sp.Rational
     last: int | Condition
     first: int = 0
-    since: Condition | None = None
+    since: Condition | str | None = None
 
     def __post_init__(self) -> None:
         _check_steps(self.first, *([] if isinstance(self.last, Condition) else [self.last]))
+        if isinstance(self.since, str) and self.since != LEAD_CHANGES:
+            raise InputError(
+                f"{self.since!r} is no start", where="since", remedy=f"give a condition, or {LEAD_CHANGES!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -325,9 +331,13 @@ def always(
     start: int = 0,
     since: str | None = None,
 ) -> Always:
-    """The statement that ``condition`` holds at every step of a range of a training run."""
+    """The statement that ``condition`` holds at every step of a range of a training run.
+
+    It starts at the step ``start``, or at the first from there on that meets ``since``: a condition, or
+    ``"lead changes"``, met when another state moves as fast as the one that moves fastest in the first step.
+    """
     last = _condition(system, to) if isinstance(to, str) else to
-    begin = None if since is None else _condition(system, since)
+    begin = since if since in (None, LEAD_CHANGES) else _condition(system, since)
     return Always(system, _condition(system, condition), exact(eta), last, start, begin)
 
 

@@ -21,6 +21,8 @@ from symicl.commands.options import (
     require_values,
     warned,
 )
+from symicl.commands.thresholds import bracket, open_size
+from symicl.commands.thresholds import lines as bracket_lines
 from symicl.errors import InputError
 from symicl.grammar import format_expression
 from symicl.iterate import Run
@@ -36,11 +38,27 @@ FACTOR = 2
 @click.command(
     "phases",
     epilog=examples(
-        "symicl phases huang2024.underrepresented --set K=1e20 --set p1=1/2 --set N=inf --eta 1 --until 'loss<=1/100'"
+        "symicl phases huang2024.underrepresented --set K=1e20 --set p1=1/2 --set N=inf --eta 1 --until 'loss<=1/100'",
+        "symicl phases huang2024.underrepresented --set p1=1/2 --set N=inf --eta 1 --until 'loss<=1/100' "
+        "--from 'B1>=-0.55*log(K)' --since 'lead changes'",
     ),
 )
 @click.argument("system", metavar="SYSTEM|FILE.toml")
 @goal_options
+@click.option(
+    "--from",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Find from which K on (leave K out) this holds along the run; may be repeated.",
+)
+@click.option(
+    "--since", metavar="CONDITION", help="Start looking there; 'lead changes': where the fastest state is overtaken."
+)
+@click.option("--up-to", default="1e20", show_default=True, metavar="K", help="The largest K that --from looks at.")
+@click.option(
+    "--within", default="1/10", show_default=True, metavar="WIDTH", help="How wide, relatively, K may be left."
+)
 @click.option("--plot", metavar="FILE", help="Draw the states against the step, with the phases shaded.")
 @json_option
 def phases_command(
@@ -51,16 +69,36 @@ def phases_command(
     until: str | None,
     max_steps: str | None,
     timeout: str | None,
+    conditions: tuple[str, ...],
+    since: str | None,
+    up_to: str,
+    within: str,
     plot: str | None,
     as_json: bool,
 ) -> int:
-    """Find the phases of a run of SYSTEM: the dominant term of each update, crossing times, exponents and extrema."""
+    """Find the phases of a run of SYSTEM: the dominant term of each update, crossing times, exponents and extrema.
+
+    With --from, find instead from which number of features on a condition holds along the run.
+    """
     target = find_target(system, settings)
-    require_values(target)
+    if conditions:
+        open_size(target)
+    else:
+        require_values(target)
+    if since is not None and not conditions:
+        raise InputError("there is nothing to look for", where=f"--since {since}", remedy="add --from CONDITION")
     warnings = warned(target.system)
     goal = read_goal(target.system, eta, steps, until, max_steps, timeout)
     if max_steps is not None:
         raise InputError("phases are found by leaps", where="--max-steps", remedy="leave it out")
+    if conditions:
+        if plot is not None:
+            raise InputError("--from draws nothing", where=f"--plot {plot}", remedy="leave out one of them")
+        to = until if until is not None else goal.steps
+        assert to is not None
+        found = bracket(target, goal, to, conditions, since, up_to, within) | warnings
+        present(found, as_json, lambda: bracket_lines(found))
+        return 0
     if not target.system.has_orbits:
         raise InputError("there are no phases for this system", where=target.system.id, remedy="see `symicl list`")
     refuse_unreachable(target.system, goal.until)
@@ -75,6 +113,7 @@ def phases_command(
         "parameters": target.parameters,
         "eta": goal.eta,
         "phases": [_phase_json(number, phase, grown[number - 1]) for number, phase in enumerate(course.phases, 1)],
+        "leads": [{"state": lead.state, "start": _step(lead.start), "end": _step(lead.end)} for lead in course.leads],
         "extrema": list(_extrema_json(target, course)),
         "guarantee": "supported",
         "digits": CONFIRMED_DIGITS,
@@ -159,6 +198,10 @@ def _lines(payload: dict[str, Any]) -> Iterator[str]:
         yield f"{phase['name']}  steps {phase['start']} to {phase['end']}, length {phase['length']}"
         yield from (f"  {name}(t+1) - {name}(t) ~ {text}" for name, text in phase["dominant"].items())
         yield from (f"  {name} = {value}" for name, value in phase["exponents"].items() if value is not None)
+    yield "fastest"
+    yield from (
+        "  " + row for row in table([(e["state"], f"steps {e['start']} to {e['end']}") for e in payload["leads"]])
+    )
     if payload["extrema"]:
         yield "extrema"
         rows: Sequence[tuple[str, ...]] = [(e["quantity"], e["value"], f"step {e['step']}") for e in payload["extrema"]]

@@ -1,0 +1,28 @@
+"""The statement that the loss of a system stays above a target at every state, however long one trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symicl.errors import InputError
+from symicl.grammar import exact
+from symicl.systems.base import System
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """No state of a system at exact parameters has ``loss <= target``."""
+
+    system: System
+    target: sp.Rational
+
+    def __post_init__(self) -> None:
+        if not (self.target.is_Rational and self.target > 0):
+            raise InputError(f"the target is {self.target}", where="statement", remedy="give a number greater than 0")
+
+
+def unreachable(system: System, target: object) -> Unreachable:
+    """The statement that no state reaches ``loss <= target``; refuted by a state that does."""
+    return Unreachable(system, exact(target))
