@@ -19,6 +19,8 @@ PLACES = (150, 300)
 
 DIGITS = 2000
 LARGEST_ROOT = 4
+FIRST_VALUES = (97, 1009)
+NO_NUMBERS = (sp.oo, -sp.oo, sp.zoo, sp.nan, sp.I, sp.Limit, sp.AccumBounds)
 
 
 def leading_term(expression: sp.Expr, symbol: sp.Symbol, to: sp.Expr) -> sp.Expr:
@@ -29,26 +31,34 @@ def leading_term(expression: sp.Expr, symbol: sp.Symbol, to: sp.Expr) -> sp.Expr
     """
     if to not in (sp.S.Zero, sp.oo):
         raise DerivationError(f"no leading term as {symbol} tends to {to}", remedy="take 0 or infinity")
-    x = sp.Symbol(f"_{symbol.name}", positive=True)
-    moved = expression.xreplace({symbol: x})
-    body = moved.xreplace({each: sp.expand_log(each, force=True) for each in moved.atoms(sp.log) if each.has(x)})
+    x = sp.Dummy(symbol.name, positive=True)
+    body = sp.expand_log(expression.xreplace({symbol: x}))  # only where factors are certainly positive
     if not body.has(x):
-        return expression
-    power, log_power = _exponents(body, x, to)
+        return body
+    guesses = {_exponents(body, x, to, first) for first in FIRST_VALUES}
+    if len(guesses) != 1:
+        raise DerivationError(f"the growth in {symbol} depends on other symbols", where=str(expression)[:80])
+    ((power, log_power),) = guesses
     scale = x**power * sp.log(x) ** log_power
     try:
         coefficient = sp.limit(body / scale, x, to)
     except (NotImplementedError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DerivationError(f"SymPy finds no limit: {error}", where=str(expression)[:80]) from None
-    if coefficient == 0 or coefficient.is_finite is False or coefficient.has(x, sp.Limit, sp.AccumBounds):
+    if coefficient == 0 or coefficient.is_finite is False or coefficient.has(x, *NO_NUMBERS):
         raise DerivationError(f"no leading term as {symbol} tends to {to}", where=str(expression)[:80])
     return coefficient * scale.xreplace({x: symbol})
 
 
-def _exponents(body: sp.Expr, x: sp.Symbol, to: sp.Expr) -> tuple[sp.Rational, sp.Integer]:
-    """What the exponents seem to be: ``x E'/E = a + b/log x + ...`` solved at two places far out."""
+def _exponents(body: sp.Expr, x: sp.Symbol, to: sp.Expr, first: int) -> tuple[sp.Rational, sp.Integer]:
+    """What the exponents seem to be: ``x E'/E = a + b/log x + ...`` solved at two places far out.
+
+    Other symbols get values below 1 with large denominators, or integers, that begin with ``first``.
+    """
     others = sorted(body.free_symbols - {x}, key=str)
-    known = {s: sp.Integer(7) if s.is_integer else sp.Rational(1, 7 + 2 * i) for i, s in enumerate(others)}
+    known = {
+        s: sp.Integer(first + i) if s.is_integer else sp.Rational(first, 9 * first + 1 + 101 * i)
+        for i, s in enumerate(others)
+    }
     with mpmath.workdps(DIGITS):
         value = sp.lambdify([x], body.xreplace(known), "mpmath")
         sign = 1 if to is sp.oo else -1

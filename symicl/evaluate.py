@@ -385,7 +385,11 @@ def _tail_bound(factors: Sequence[Factor], trials: int, missing: arb, cells: int
                 size *= most**factor.power
                 continue
             if not all(c > 0 for c in balls):
-                raise UndecidedError("a denominator of the mean over prompts is not certainly positive")
+                raise UndecidedError(
+                    "a denominator of the mean over prompts is not certainly positive",
+                    where=f"scores {', '.join(c.str(3) for c in balls)}",
+                    remedy="take a smaller step size, or raise the precision",
+                )
             least = balls[0]
             for c in balls[1:]:
                 least = least.min(c)

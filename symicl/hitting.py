@@ -45,7 +45,7 @@ Z0 = sp.Symbol("z0", positive=True)
 Limit = tuple[sp.Symbol, sp.Expr, sp.Expr]
 """A symbol, 0 or infinity, and the leading term there."""
 
-_U = sp.Symbol("u", positive=True)
+_U = sp.Dummy("u", positive=True)
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,14 @@ def hitting_formula(recurrence: Recurrence) -> HittingFormula:
     """
     form = normal_form(recurrence)
     system = recurrence.symmetric.system
+    taken = {symbol.name for part in (recurrence.loss, *recurrence.updates) for symbol in part.free_symbols}
+    for symbol in (TARGET, Z, Z0):
+        if symbol.name in taken | {parameter.name for parameter in system.parameters}:
+            raise DerivationError(
+                f"{symbol} has a meaning of its own in formulas of times",
+                where=system.id,
+                remedy="rename the parameter",
+            )
     (y,) = recurrence.coordinates
     loss = factored(recurrence.loss.xreplace({y: sp.log(form.alpha / Z) / form.rate}))
     coefficient, power = _power_of_u(system.id, loss)

@@ -131,8 +131,8 @@ def iterate(
 
     ``on_row`` receives every step from 0 on, in order and once each; ``on_progress`` the coordinates now and then.
     Raises ``DerivationError`` for parameters without a value and ``UndecidedError`` when a condition stays undecided up
-    to the precision ceiling. Where the ceiling is reached before all digits are correct, the trajectory's ``digits``
-    say so.
+    to the precision ceiling, or where a number to report is not finite. Where the ceiling is reached before all digits
+    are correct, the trajectory's ``digits`` say so.
     """
     chosen = arithmetic(number_type) if isinstance(number_type, str) else number_type
     stepped = Reduced(process) if isinstance(process, Recurrence) else process
@@ -155,6 +155,11 @@ def iterate(
                     remedy=error.remedy or "raise the precision ceiling, or move the threshold",
                 ) from error
             result = None
+        except (
+            ZeroDivisionError,
+            OverflowError,
+        ) as error:  # native numbers do not become nan
+            raise _not_finite(chosen, f"eta = {sp.Float(run.eta, 6)}") from error
         if result is not None:
             return result
         dps = min(run.ceiling, max(dps + loop.deficit + GUARD_DIGITS, dps * 3 // 2))
@@ -216,6 +221,8 @@ class _Loop:
         row = self._row(step, point)
         if demand and not self._promising(row):
             return False
+        if reporting:
+            self._require_finite(row)
         self.reporter.offer(row)
         return True
 
@@ -292,18 +299,28 @@ class _Loop:
             self.on_progress(step, point)
         return (self.deadline is not None and time.monotonic() > self.deadline) or self.run.cancelled()
 
+    def _require_finite(self, row: Row) -> None:
+        values = [*row.states, *(() if row.loss is None else (row.loss,))]
+        if not all(self.arithmetic.is_finite(value) for value in values):
+            raise _not_finite(self.arithmetic, f"step {row.step}")
+
     def _finish(self, step: int, point: tuple[Number, ...], outcome: str, demand: bool) -> Trajectory | None:
         row = self._row(step, point)
-        if not all(self.arithmetic.is_finite(value) for value in row.states):
-            raise UndecidedError(
-                f"the states are not finite after {step} steps in {self.arithmetic.name} arithmetic",
-                remedy="take a smaller step size, or another arithmetic",
-            )
+        self._require_finite(row)
         if demand and not self._precise(row) and outcome == "reached":
             return None
         return Trajectory(
             self.process, self.run, self.arithmetic, step, row.states, row.loss, row.digits, self.dps, outcome
         )
+
+
+def _not_finite(chosen: Arithmetic, where: str) -> UndecidedError:
+    other = "raise the precision" if chosen.name == "ball" else "compute in ball arithmetic"
+    return UndecidedError(
+        f"the numbers are not finite in {chosen.name} arithmetic",
+        where=where,
+        remedy=f"take a smaller step size, or {other}",
+    )
 
 
 def _is_exact_zero(value: Number) -> bool:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import sympy as sp
-from flint import arb, fmpq, fmpz
+from flint import arb, fmpq
 
-from symicl.arithmetic import ARITHMETICS
+from symicl.arithmetic import ARITHMETICS, whole_number
 from symicl.arithmetic.base import exact_ratio
 from symicl.errors import BudgetError, DerivationError, InputError
 from symicl.evaluate import Function, compile_expressions
@@ -342,8 +342,7 @@ def _rung_of(digits: int) -> int:
 
 
 def _ceiling(value: arb) -> int | None:
-    whole: fmpz | None = value.ceil().unique_fmpz()
-    return None if whole is None else int(whole)
+    return whole_number(value.ceil()) if value.is_finite() else None
 
 
 def _root(gap: Callable[[arb], arb], slope: Callable[[arb], arb], start: arb) -> arb:

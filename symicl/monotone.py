@@ -12,19 +12,21 @@ Yu. Nesterov, "Introductory Lectures on Convex Optimization", 2004, Lemma 1.2.3,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, combinations_with_replacement, product
+from math import comb
 
 import sympy as sp
 
 from symicl.algebra import factored, identically_zero
-from symicl.errors import DerivationError, InputError
-from symicl.expectation import Multinomial, integrands
+from symicl.errors import DerivationError, InputError, SymiclError
+from symicl.expectation import Law, Multinomial, integrands
 from symicl.faces import occupied
 from symicl.grammar import Condition
 from symicl.indices import partial
 from symicl.reduce import Recurrence, on_coordinates
-from symicl.signs import certificate
+from symicl.signs import assumptions, certificate, is_a_law, nonzero
 from symicl.symmetry import sharing
 from symicl.systems.base import System
 
@@ -32,6 +34,9 @@ Reasons = list[tuple[str, str]]
 """Lines of evidence: what has a sign, and why."""
 
 Cells = tuple[tuple[sp.Symbol, sp.Expr], ...]
+
+MAX_PROMPTS = 100
+"""The most kinds of prompts that are gone through one by one to see that a mean vanishes."""
 
 
 @dataclass(frozen=True)
@@ -141,19 +146,19 @@ def _along_every_ray(
 def falls_up_to(recurrence: Recurrence, bound: sp.Expr) -> Reasons | None:
     """Why no step of a size up to ``bound`` raises the loss, at any state; None where no certificate was found.
 
-    ``bound`` is a positive expression in the parameters. One or two coordinates.
+    ``bound`` is an expression in the parameters, positive over their whole range. One or two coordinates.
     """
     system = recurrence.symmetric.system
-    if len(recurrence.coordinates) > 2 or bound.has(*recurrence.coordinates) or certificate(system, bound) is None:
+    if len(recurrence.coordinates) > 2 or bound.has(*recurrence.coordinates) or not _positive(system, bound):
         return None
     metric = _metric(recurrence)
     if metric is None:
         return None
     inverse = metric.inv().applyfunc(factored)
-    positive = _semidefinite(system, inverse)
-    if positive is None:
+    definite = _semidefinite(system, inverse)
+    if definite is None:
         return None
-    reasons = _named("the metric of the step", positive)
+    reasons = _named("the metric of the step", definite)
     size = range(len(recurrence.coordinates))
     gradient = [partial(recurrence.loss, y) for y in recurrence.coordinates]
     hessian = [[integrands(partial(gradient[i], y)) for y in recurrence.coordinates] for i in size]
@@ -161,6 +166,10 @@ def falls_up_to(recurrence: Recurrence, bound: sp.Expr) -> Reasons | None:
     if len(laws) > 1 or not all(isinstance(law, Multinomial) and law.trials.is_positive for law in laws):
         return None
     law: Multinomial | None = next(iter(laws), None)
+    if law is not None:
+        if not (is_a_law(system, law) and identically_zero(1 - sp.Add(*(share for _, share in law.cells)))):
+            return None  # only under a law do signs of all prompts give the sign of their mean
+        reasons += [("assumed", text) for text in assumptions(law)]
     body = sp.Matrix(
         len(size),
         len(size),
@@ -172,6 +181,33 @@ def falls_up_to(recurrence: Recurrence, bound: sp.Expr) -> Reasons | None:
         body = body.xreplace({law.trials: sp.Add(*(total for total, _ in law.cells))})
     shown = _of_every_prompt(system, body, () if law is None else law.cells)
     return None if shown is None else reasons + shown
+
+
+def _positive(system: System, bound: sp.Expr) -> bool:
+    """Whether a bound is certainly finite and greater than 0 over the whole range of the parameters."""
+    if certificate(system, bound) is None:
+        return False
+    try:
+        return nonzero(system, bound) and nonzero(system, 1 / bound)
+    except SymiclError:
+        return False
+
+
+def loss_is_constant(recurrence: Recurrence) -> bool:
+    """Whether no step changes the loss, identically: each coordinate is still, or the loss does not depend on it."""
+    try:
+        pairs = zip(recurrence.coordinates, _moves(recurrence), strict=True)
+        return all(_vanishes(move) or _vanishes(partial(recurrence.loss, y)) for y, move in pairs)
+    except SymiclError:
+        return False
+
+
+def rests_at(recurrence: Recurrence, place: Mapping[sp.Symbol, sp.Expr]) -> bool:
+    """Whether no coordinate moves, exactly, where the coordinates have the exact values of ``place``."""
+    try:
+        return all(_vanishes(move.xreplace(dict(place))) for move in _moves(recurrence))
+    except SymiclError:
+        return False
 
 
 def _of_every_prompt(system: System, body: sp.Matrix, cells: Cells) -> Reasons | None:
@@ -251,4 +287,18 @@ def _quotient(left: sp.Expr, right: sp.Expr) -> sp.Expr | None:
 
 def _vanishes(expression: sp.Expr) -> bool:
     plain, merged = integrands(expression)
-    return identically_zero(plain) and all(identically_zero(body) for body in merged.values())
+    return identically_zero(plain) and all(_no_prompt_counts(law, body) for law, body in merged.items())
+
+
+def _no_prompt_counts(law: Law, body: sp.Expr) -> bool:
+    """Whether a body vanishes at all totals, or for every kind of prompt that there is, where these are few."""
+    if identically_zero(body):
+        return True
+    if not (isinstance(law, Multinomial) and law.trials.is_Integer):
+        return False
+    trials, totals = int(law.trials), [total for total, _ in law.cells]
+    if trials > MAX_PROMPTS or comb(trials + len(totals) - 1, len(totals) - 1) > MAX_PROMPTS:
+        return False
+    prompts = combinations_with_replacement(totals, trials)
+    at_prompts = (body.xreplace({n: sp.Integer(prompt.count(n)) for n in totals}) for prompt in prompts)
+    return all(not value.has(sp.nan, sp.zoo, sp.oo) and identically_zero(value) for value in at_prompts)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
+from symicl.tape import Exponential
+
 
 def tamed(expression: sp.Expr, scales: Sequence[sp.Symbol]) -> sp.Expr:
     """The same expression for ``scales >= 0``, the fastest exponential taken out of each sum."""
@@ -18,12 +20,16 @@ def tamed(expression: sp.Expr, scales: Sequence[sp.Symbol]) -> sp.Expr:
 
 
 def tamed_share(part: sp.Expr, whole: sp.Expr, scales: Sequence[sp.Symbol]) -> sp.Expr:
-    """``part / whole``, term by term, each as ``1 / sum (whole's terms / term)``: monotone where both are products."""
-    below = [_split(term, tuple(scales)) for term in _terms(whole)]
+    """``part / whole``, term by term, each as ``1 / sum (whole's terms / term)``: monotone where both are products.
+
+    For code in balls, and for a whole whose terms are all positive; where one is not, the result is undefined. Each of
+    them is one exponential: a product of two wide balls of positive numbers may hold negative ones.
+    """
+    below = [exponent + sp.log(rest) for exponent, rest in (_split(term, tuple(scales)) for term in _terms(whole))]
     total = sp.S.Zero
     for term in _terms(part):
         exponent, rest = _split(term, tuple(scales))
-        total += rest / sp.Add(*(sp.exp(own - exponent) * factor for own, factor in below))
+        total += rest / sp.Add(*(Exponential(own - exponent) for own in below))
     return total
 
 

@@ -31,9 +31,9 @@ def certificate(system: System, expression: sp.Expr) -> list[tuple[str, str]] | 
     features = tuple(sorted(free_indices(expression), key=str))
     try:
         plain, merged = resolved_integrands(expression, features)
-        if not all(_is_a_law(system, law) for law in merged):
+        if not all(is_a_law(system, law) for law in merged):
             return None
-        lines = [("assumed", text) for law in merged for text in _assumptions(law)]
+        lines = [("assumed", text) for law in merged for text in assumptions(law)]
         for part in [plain, *merged.values()]:
             found = _factor_signs(system, part)
             if found is None:
@@ -44,14 +44,14 @@ def certificate(system: System, expression: sp.Expr) -> list[tuple[str, str]] | 
     return lines
 
 
-def _is_a_law(system: System, law: Law) -> bool:
+def is_a_law(system: System, law: Law) -> bool:
     """Whether the probabilities of a law are certainly nonnegative, so that expectations keep signs."""
     if isinstance(law, TokenCounts):
         return law.probabilities in system.simplices
     if isinstance(law, Multinomial) and law.trials.is_integer and law.trials.is_nonnegative:
         return all(_factor_signs(system, probability) is not None for _, probability in law.cells)
     if isinstance(law, Joint):
-        return all(_is_a_law(system, each) for each in law.laws)
+        return all(is_a_law(system, each) for each in law.laws)
     if isinstance(law, Gaussian) and not law.spread.has(sp.Indexed):
         scale = law.spread.xreplace({sp.KroneckerDelta(*law.spread_places): sp.S.One})
         multiple = law.spread == scale * sp.KroneckerDelta(*law.spread_places)
@@ -59,10 +59,10 @@ def _is_a_law(system: System, law: Law) -> bool:
     return law.certain
 
 
-def _assumptions(law: Law) -> list[str]:
+def assumptions(law: Law) -> list[str]:
     """What a sign rests on that is not decided: that a covariance given by its entries is one."""
     if isinstance(law, Joint):
-        return [text for each in law.laws for text in _assumptions(each)]
+        return [text for each in law.laws for text in assumptions(each)]
     entries = isinstance(law, Gaussian) and law.spread.has(sp.Indexed)
     return [f"the covariance {law.spread} is positive semidefinite"] if entries else []
 
@@ -185,7 +185,7 @@ def manifest(system: System, expression: sp.Expr) -> list[tuple[str, str]] | Non
         others = tuple(each for each in system.parameters if each.symbol != index)  # the name may be a parameter's
         return manifest(replace(system, parameters=others), body)
     elif isinstance(expression, Expectation):
-        return manifest(system, expression.body) if _is_a_law(system, expression.law) else None
+        return manifest(system, expression.body) if is_a_law(system, expression.law) else None
     elif _is_square(expression):
         return [(str(expression.as_base_exp()[0]), "even power")]
     elif isinstance(expression, sp.Pow) and expression.exp.is_Integer:

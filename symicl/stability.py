@@ -4,7 +4,8 @@ At the minimiser of a loss (on the face where one coordinate has escaped, see ``
 u(y)`` with ``u = 0``; its derivative ``1 + eta u'`` has modulus below 1 exactly where ``0 < eta < 2/lambda``, lambda
 the largest eigenvalue of ``-u'``: the curvature of the loss as the step sees it. Newton proposes the point; Krawczyk's
 operator proves that a ball around it holds one zero and no other. (R. Krawczyk, "Newton-Algorithmen zur Bestimmung von
-Nullstellen mit Fehlerschranken", Computing 4, 1969.)
+Nullstellen mit Fehlerschranken", Computing 4, 1969.) A loss may have several minimisers: the one meant is that at which
+downhill flow on the face ends, from where training starts; along one coordinate, ``flow_ends_at`` certifies it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ FARTHEST = 200.0
 
 SEARCH_STEPS = 2000
 NEWTON_STEPS = 60
+MAX_PIECES = 2000
+"""Into how many pieces the way from the start to a point of rest may be cut."""
+
 TRIES = 4
 """How often the precision is doubled before a point that Krawczyk's test does not accept is given up."""
 
@@ -43,8 +47,8 @@ class Rest:
 
     ``place`` are the coordinates, ``loss`` the loss there, ``rates`` the eigenvalues of minus the Jacobian of the
     update per unit of step size, in ascending order and all certainly positive; ``bound`` is 2 over the largest: below
-    it the point attracts, above it it does not. It is a point near which downhill flow from the start ends; that no
-    other exists is not claimed. ``dps`` digits were asked for.
+    it the point attracts, above it it does not. Implicit steps along the downhill flow from the start led to it; that
+    the flow ends there is for ``flow_ends_at`` to say, and there may be others. ``dps`` digits were asked for.
     """
 
     face: Face
@@ -120,6 +124,44 @@ def rest_of(recurrence: Recurrence, dps: int = 30) -> Rest:
     )
 
 
+def flow_ends_at(rest: Rest) -> bool:
+    """Whether downhill flow on the face, from where training starts, certainly ends at the point; one coordinate only.
+
+    In balls, on pieces of the way from the start: the update leads towards the point, and falls through zero just once
+    around it. False where that is not certain, which is no proof of the contrary.
+    """
+    if len(rest.place) != 1:
+        return False
+    ((y,), (update,), (place,)) = rest.face.coordinates, rest.face.updates, rest.place
+    working = rest.dps + GUARD_DIGITS
+    ball = ARITHMETICS["ball"]
+    with ball.working(working):
+        (start,) = (arb(x) for x in compile_expressions(rest.face.start, (), ball, working)())
+        code = compile_expressions([update, *_jacobian([update], [y])], (y,), ball, working)
+        whole = start.union(place)
+        side = 1 if place.mid() > start.mid() else -1
+        pieces = [(whole.lower(), whole.upper())]
+        for _ in range(MAX_PIECES):
+            if not pieces:
+                return True
+            low, high = pieces.pop()
+            if not _leads_on(code, low.union(high), place, side):
+                middle = ((low + high) / 2).mid()
+                pieces += [(low, middle), (middle, high)]
+    return False
+
+
+def _leads_on(code: Callable[..., Sequence[arb]], piece: arb, place: arb, side: int) -> bool:
+    """Whether the update has one sign on a piece of the way, or falls all along one that meets the point."""
+    try:
+        move, slope = map(arb, code(piece))
+        if piece.overlaps(place):
+            return bool(slope < 0)
+        return bool(side * move > 0 or side * (code(piece.mid())[0] + slope * (piece - piece.mid())) > 0)
+    except (BudgetError, UndecidedError):
+        return False
+
+
 def two_cycle(rest: Rest, eta: sp.Rational) -> Cycle:
     """A cycle of two points around a rest that no longer attracts, certified; for a face of one coordinate.
 
@@ -186,7 +228,7 @@ def _floats(expressions: Sequence[sp.Expr], coordinates: Sequence[sp.Symbol]) ->
         try:
             with np.errstate(all="ignore"):
                 return np.array(evaluate(*map(float, point)), dtype=float)
-        except ArithmeticError:
+        except (ArithmeticError, BudgetError, UndecidedError):  # scores out of range or too far apart
             return np.full(len(expressions), np.nan)
 
     return values

@@ -24,6 +24,12 @@ class Hypotenuse(sp.Function):
     nargs = 2
 
 
+class Exponential(sp.Function):
+    """``exp(x)``, and not what SymPy makes of it: ``exp(t + log(r))`` stays one exponential of one ball."""
+
+    nargs = 1
+
+
 @dataclass(frozen=True)
 class Code:
     """An expression as a function of the free symbols: its value, and its value followed by its derivatives."""
@@ -121,7 +127,7 @@ class _Tape:
         if expression.is_Mul:
             others = (" * ".join(names[:i] + names[i + 1 :]) for i in range(len(names)))
             return " * ".join(names), list(zip(names, others, strict=True))
-        if isinstance(expression, sp.exp):
+        if isinstance(expression, sp.exp | Exponential):
             return f"exp({names[0]})", [(names[0], "#")]
         if isinstance(expression, sp.log) and len(names) == 1:
             return f"log({names[0]})", [(names[0], f"{self.one} / {names[0]}")]

@@ -129,7 +129,11 @@ class TiltedMoments:
         far apart.
         """
         if not all(z > 0 and z.is_finite() for z in scores):
-            raise UndecidedError("a denominator of the mean over prompts is not certainly positive")
+            raise UndecidedError(
+                "a denominator of the mean over prompts is not certainly positive",
+                where=f"scores {', '.join(z.str(3) for z in scores)}",
+                remedy="take a smaller step size, raise the precision, or compute in balls",
+            )
         largest, least = scores[0], scores[0]
         for z in scores[1:]:
             largest, least = largest.max(z), least.min(z)
@@ -152,7 +156,7 @@ class TiltedMoments:
 
         With c = N min z, g(t) <= g(end) exp(-(t - end) c) beyond the last node; as t^s exp(-t c) rises and then falls,
         the rest of the sum is at most its integral and h times its largest term: together at most
-        2 (1 + h) g(end) max(end, s/c)^s.
+        (1 + h (1 + exp(-x))) g(end) max(end, s/c)^s, x the last node; h (1 + exp(-x)) is its weight, however large.
         """
         turn = 1 / (least * self.trials)
         cut = arb(10) ** -self.digits
@@ -164,7 +168,7 @@ class TiltedMoments:
             rows = [self._integrand(scores, place) for place in self.nodes.places[here]]
             total += arb_mat([[w * t**s for w, t in self.nodes.between(here)] for s in self.powers]) * arb_mat(rows)
             end = self.nodes.places[done - 1]
-            farthest = [2 * (1 + arb(self.nodes.step)) * end.max(s * turn) ** s for s in self.powers]
+            farthest = [(1 + self.nodes.weights[done - 1]) * end.max(s * turn) ** s for s in self.powers]
             if not rows[-1][0] * farthest[-1] < cut * total[len(self.powers) - 1, 0].abs_upper():
                 continue  # the usual answer, cheaply
             rest = [[last * bound for last in rows[-1]] for bound in farthest]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,11 @@ from hypothesis import strategies as st
 
 from symicl import (
     Claim,
+    Coordinate,
+    Expectation,
     InputError,
+    Multinomial,
+    System,
     Verdict,
     check,
     claim,
@@ -23,6 +28,8 @@ from symicl import (
     reduce_system,
     stable_up_to,
 )
+from symicl import stability as stability_module
+from symicl.claims.checkers import descends as checker
 from symicl.monotone import HalfSpace, falls_at_every_step_size, falls_up_to, half_space
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,6 +132,62 @@ def test_what_is_false_is_refuted_by_a_step(statement, state) -> None:
             assert eta <= 200 * (K - 1) / (1 - float(at["p1"]))
 
 
+@pytest.mark.parametrize("bound", ["K - 4", "p1 - 1/2", "(K - 4)/10", "1/(K - 3)", "K - 3"])
+def test_a_bound_that_is_not_positive_everywhere_refutes_and_proves_nothing(bound: str) -> None:
+    """True, as each is at most 1/p_k where it is above 0 and finite, and no step size is meant where it is not."""
+    assert decided(descends(RARE(), up_to=bound))[0] in (Verdict.SUPPORTED, Verdict.UNDECIDED)
+
+
+def test_steps_are_tried_within_the_bound_alone() -> None:
+    """Rational, above 0 and no larger than the bound; none where that is not above 0."""
+    for bound in (sp.Rational(3, 2), sp.sqrt(7), sp.Integer(10**4)):
+        sizes = checker._step_sizes(bound)
+        assert sizes and all(size.is_Rational and 0 < size <= bound for size in sizes)
+    assert checker._step_sizes(sp.Integer(10) ** 400)  # the bound itself is no float
+    assert not any(map(checker._step_sizes, (sp.S.Zero, sp.Integer(-1), sp.log(2) - 1, sp.oo, sp.zoo, sp.nan)))
+
+
+def test_curvature_is_bounded_under_laws_alone() -> None:
+    """The recurrence whose small steps are proved safe, with cells that are no law: negative shares, or a sum of 2."""
+    recurrence = reduce_system(RARE(K=4, N=2, p1="1/2"))
+    assert falls_up_to(recurrence, sp.Integer(6)) is not None
+    for shares in ((2, -1), (1, 1)):
+        assert falls_up_to(with_shares(recurrence, shares), sp.Integer(1)) is None
+
+
+def with_shares(recurrence, shares):
+    """The recurrence with other shares of its cells, further ones having none."""
+    laws = {node.law for node in recurrence.loss.atoms(Expectation)}
+    others = {
+        law: Multinomial(law.trials, [(n, s) for (n, _), s in zip_longest(law.cells, shares, fillvalue=0)])
+        for law in laws
+    }
+
+    def changed(expression):
+        return expression.replace(lambda e: isinstance(e, Expectation), lambda e: Expectation(e.body, others[e.law]))
+
+    return replace(recurrence, loss=changed(recurrence.loss), updates=tuple(map(changed, recurrence.updates)))
+
+
+def test_many_coordinates_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 9^n states at most the limit is tried, the same ones each time, and the evidence says so."""
+    monkeypatch.setattr(checker, "MOST_STATES", 500)
+    for width, count in ((2, 81), (3, 500), (12, 500)):
+        states = list(checker._states(width))
+        assert len(states) == count and states == list(checker._states(width))
+        assert all(len(state) == width and set(state) <= set(checker.SCORES) for state in states)
+    scores = sp.symbols("u v w", real=True)
+    flat = sum(sp.exp(s) / (1 + sp.exp(s)) ** 2 for s in scores)
+    verdict, _, details = decided(descends(toy(flat, *scores), up_to=1))
+    assert verdict is Verdict.SUPPORTED and details["states"] == "a sample of 500 out of 9^3"
+
+
+def toy(loss: sp.Expr, *scores: sp.Symbol, start: sp.Expr = sp.S.Zero) -> System:
+    return System(
+        id="toy", title="t", loss=loss, objective=loss, coordinates=tuple(Coordinate(s, start=start) for s in scores)
+    )
+
+
 @pytest.mark.parametrize("bound", ["-1", "-log(2)", "-1/100"])
 def test_a_larger_region_is_not_proved(bound: str) -> None:
     """A >= B + c with c < 0: false for c < -log 2 at K = 3, unproved between; never proved here."""
@@ -179,6 +242,29 @@ def test_the_threshold_at_three_features() -> None:
         b = -sp.Rational(lead) / 3 + sp.Rational(23, 100)
         at = {"A": b - sp.Rational(69, 100), "B1": b + lead, "B": b}
         assert decided(descends(rare, eta=10**8, at=at))[0] is Verdict.CERTIFIED
+
+
+def test_equal_losses_are_no_rise() -> None:
+    """Single tokens teach nothing, so no step changes the loss; u^2/2 steps from 3 to -3 at eta = 2: all exact."""
+    rare = RARE(K=4, N=1, p1="1/2")
+    assert decided(descends(rare, eta=100, steps=5))[0] is Verdict.PROVED
+    assert decided(descends(rare, eta=100, at={"A": 1, "B1": -2, "B": "1/2"}))[0] is Verdict.PROVED
+    assert decided(descends(rare))[0] is Verdict.PROVED
+    u = sp.Symbol("u", real=True)
+    assert decided(descends(toy(u**2 / 2, u), eta=2, at={"u": 3}))[0] is Verdict.PROVED
+    assert decided(descends(toy(u**2 / 2, u), eta=1, steps=3))[0] is Verdict.PROVED  # starts at rest
+    assert decided(descends(toy(u**2 / 2, u), eta="2.1", at={"u": 3}))[0] is Verdict.REFUTED
+    assert decided(descends(RARE(K=4, N=2, p1="1/2"), eta=1, steps=3))[0] is Verdict.CERTIFIED
+
+
+def test_the_longest_numbers_are_shown_rounded() -> None:
+    """Python refuses to print an integer of more than 4300 digits."""
+    tiny = 1 / sp.Integer(10) ** 13000
+    at = {"A": 1, "B1": -3, "B": 1}
+    verdict, _, details = decided(descends(RARE(K=4, N=1, p1="1/2"), eta=tiny, at=at))
+    assert verdict is Verdict.PROVED and details["step size"] == "about 1.00000000000e-13000"
+    with pytest.raises(InputError, match="about -1"):
+        descends(RARE(K=4, N=1, p1="1/2"), eta=-1 / tiny, steps=1)
 
 
 def rises(K: int, N: int, eta: float, steps: int) -> int | None:
@@ -252,6 +338,31 @@ def test_the_bound_of_a_rest() -> None:
     assert decided(stable_up_to(BALANCED(K=4, N=2), 0, 1))[0] is Verdict.UNDECIDED
 
 
+X = sp.exp(sp.Symbol("u", real=True))
+TWO_MINIMA = (X - sp.Rational(1, 2)) ** 2 * (X - 4) ** 2 / (1 + X**4)
+
+
+@pytest.mark.parametrize(("start", "bound"), [("-3", "17/49"), ("0", "17/49"), ("1/5", "257/196"), ("6", "257/196")])
+def test_of_two_minimisers_the_one_where_flow_ends_is_meant(start: str, bound: str) -> None:
+    """At x = 1/2 and 4, with a maximum at x = e^0.165 between; the bounds by hand: 2/((log x)-second derivative)."""
+    u = sp.Symbol("u", real=True)
+    system = toy(TWO_MINIMA, u, start=sp.Rational(start))
+    value, margin = sp.Rational(bound), sp.Rational(1, 10**9)
+    other = sp.Rational(257, 196) + sp.Rational(17, 49) - value
+    assert decided(stable_up_to(system, value - margin, value + margin))[0] is Verdict.CERTIFIED
+    assert decided(stable_up_to(system, other - margin, other + margin))[0] is Verdict.REFUTED
+
+
+def test_a_point_at_which_flow_may_not_end_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two coordinates, or where the search jumps to the other minimiser: inside is supported, outside undecided."""
+    u, v = sp.symbols("u v", real=True)
+    cases = [(toy((u - 1) ** 2 / 2 + v**2 / 4, u, v), (1.0, 0.0), 2), (toy(TWO_MINIMA, u), (1.386,), 1)]
+    for system, point, bound in cases:
+        monkeypatch.setattr(stability_module, "_proposed", lambda face, point=point: point)
+        assert decided(stable_up_to(system, bound - 1, bound + 1))[0] is Verdict.SUPPORTED
+        assert decided(stable_up_to(system, bound + 1, bound + 2))[0] is Verdict.UNDECIDED
+
+
 @pytest.mark.parametrize(
     "given_wrong",
     [
@@ -268,6 +379,11 @@ def test_the_bound_of_a_rest() -> None:
         lambda: descends(RARE(), where="A >= B", eta=1, steps=2),
         lambda: descends(RARE(), up_to="K*A"),
         lambda: descends(RARE(), up_to=0.5),
+        lambda: descends(RARE(), up_to=-1),
+        lambda: descends(RARE(), up_to="0"),
+        lambda: descends(RARE(), up_to="sqrt(2) - 2"),
+        lambda: descends(RARE(), up_to=sp.oo),
+        lambda: descends(RARE(), up_to=1 / sp.Integer(10) ** 13000),
         lambda: descends(RARE(), where="A"),
         lambda: stable_up_to(RARE(), 2, 1),
         lambda: stable_up_to(RARE(), 1, "inf"),

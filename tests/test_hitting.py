@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import mpmath
@@ -13,12 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs.huang2024.systems import balanced, dominant, underrepresented
-from symicl import Condition, DerivationError, Run, iterate, parse_expression, reduce_system
+from symicl import (
+    Condition,
+    DerivationError,
+    FeatureSet,
+    InputError,
+    Parameter,
+    Run,
+    SystemFamily,
+    iterate,
+    parse_expression,
+    reduce_system,
+)
 from symicl.asymptotics import leading_term
 from symicl.hitting import TARGET, Z0, HittingFormula, Z, hitting_formula, limits
 from symicl.leaping import leap
 from symicl.process import LOSS
 from symicl.systems.base import System
+from symicl.systems.structured_features import QUERY, feature_class, structured_features
 from symicl.tape import BALLS, compiled
 
 
@@ -127,6 +140,18 @@ class TestLeadingTerms:
         read = {"x": self.x}
         assert sp.simplify(leading_term(parse_expression(text, read), self.x, to) - parse_expression(term, read)) == 0
 
+    def test_no_sign_is_assumed(self) -> None:
+        """``log((1-p)^2)`` is not ``2 log(p-1)``, and no value of another symbol is taken for all."""
+        p = sp.Symbol("p1", positive=True)
+        found = leading_term(self.x * (sp.log(self.x * (p - 1) ** 2) - sp.log(self.x)), self.x, sp.oo)
+        assert abs(sp.N((found / self.x).subs(p, sp.Rational(1, 3)) - 2 * sp.log(sp.Rational(2, 3)))) < 1e-12
+        found = leading_term((p - sp.Rational(1, 7)) * self.x**2 + self.x, self.x, sp.oo)
+        assert sp.expand(found - (p - sp.Rational(1, 7)) * self.x**2) == 0
+        with pytest.raises(DerivationError, match="depends on other symbols"):
+            leading_term((p - sp.Rational(97, 874)) * self.x**2 + self.x, self.x, sp.oo)  # a value that is tried
+        twin = sp.Symbol("_x", positive=True)
+        assert leading_term(twin * self.x**2 + self.x, self.x, sp.oo) == twin * self.x**2
+
     @pytest.mark.parametrize("text", ["exp(x)", "x**2 - x**2 + exp(-x)"])
     def test_what_has_none_is_refused(self, text: str) -> None:
         with pytest.raises(DerivationError):
@@ -159,3 +184,33 @@ class TestCommands:
         assert r"T - R \le n < T + S" in text
         assert text.count(r"T \big|_{K \to \infty}") == 1
         assert r"T \big|" not in run("latex", "huang2024.underrepresented").stdout
+
+
+class TestNames:
+    """A parameter with a name that formulas use is refused: it would be put in for something else."""
+
+    @pytest.mark.parametrize("name", ["z", "z0", "epsilon"])
+    def test_refused(self, name: str) -> None:
+        with pytest.raises(DerivationError, match="meaning of its own"):
+            formula_of(self.family(name)())
+
+    def test_another_name_is_fine(self) -> None:
+        share, other = sp.Symbol("p1", positive=True), sp.Symbol("u", positive=True)
+        known, renamed = formula_of(dominant(N="inf")), formula_of(self.family("u")())
+        assert renamed.in_target(renamed.flow) == known.in_target(known.flow).xreplace({share: other})
+
+    def test_the_step_size_is_no_parameter(self) -> None:
+        with pytest.raises(InputError, match="name of the step size"):
+            self.family("eta")()
+
+    def family(self, name: str) -> SystemFamily:
+        """A dominant query whose probability has this name."""
+        size, share = sp.Symbol("K", integer=True, positive=True), sp.Symbol(name, positive=True)
+
+        def build(v: Mapping[str, sp.Expr]) -> System:
+            rest = (1 - v[name]) / (v["K"] - 1)
+            classes = (feature_class("one", sp.S.One, v[name]), feature_class("rest", v["K"] - 1, rest))
+            return structured_features(FeatureSet(v["K"], classes, ((QUERY, "one"),)), sp.oo, id="named", title="t")
+
+        ranges = (Parameter(size, "size", minimum=2), Parameter(share, "share", above=sp.S.Zero, below=sp.S.One))
+        return SystemFamily("named", "t", ranges, build)

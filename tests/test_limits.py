@@ -114,4 +114,11 @@ def test_bad_statements_are_refused() -> None:
         tends_to(RARE, "K", sp.Symbol("m", negative=True), 1)
     with pytest.raises(InputError, match="float"):
         tends_to(RARE, sp.Float(0.5), "K", sp.Rational(1, 2))
+    for limit in (sp.oo, -sp.oo, sp.nan, sp.zoo):
+        with pytest.raises(InputError, match="finite"):
+            tends_to(RARE, K, K, limit)
+    with pytest.raises(InputError, match="another symbol"):
+        tends_to(RARE, sp.Symbol("K") / (sp.Symbol("K") + 1), "K", 1)
+    with pytest.raises(InputError, match="stays below"):
+        tends_to(RARE, 1 / (1 - P1), P1, 0)
     assert kind_of(claim(tends_to(balanced(N="inf"), "1/K", "K", 0))) == "limit"

@@ -165,6 +165,12 @@ def test_an_inequality_at_a_point_is_decided_by_balls():
         (sp.Float(0.5), "<=", {}, "float"),
         (sp.Integer(1), "==", {}, "relation"),
         (sp.Integer(1), "<=", {"C": 1}, "has no C"),
+        (sp.Symbol("A", real=True) < 2, "<=", {"A": 1}, "no expression"),
+        (True, "<=", {}, "no expression"),
+        ("A", "<=", {}, "no expression"),
+        (sp.Integer(1), "<=", {"A": "inf"}, "A is oo"),
+        (sp.Integer(1), "<=", {"A": -sp.oo}, "exact"),
+        (sp.Integer(1), "<=", {"A": 0.5}, "float"),
     ],
 )
 def test_malformed_inequalities_are_refused(left, relation, at, words):
@@ -191,6 +197,20 @@ def test_a_floor_of_two_coordinates_certifies_and_a_state_refutes():
     assert outcome_of(unreachable(RARE(K=4, N=3, p1="1/2"), "1/2")).verdict is Verdict.REFUTED
     with pytest.raises(InputError, match="target"):
         unreachable(BALANCED(K=4, N=3), 0)
+    for system in (BALANCED(), RARE(K=4)):
+        with pytest.raises(InputError, match="no value for"):
+            unreachable(system, "1/2")
+
+
+def test_the_smallest_targets_are_shown_rounded():
+    """Python refuses to print an integer of more than 4300 digits; the infimum at N = 10^5 is about 10^-12494."""
+    outcome = outcome_of(unreachable(BALANCED(K=4, N=10**5), 1 / sp.Integer(10) ** 13000))
+    assert outcome.verdict is Verdict.CERTIFIED
+    assert dict(outcome.evidence.details)["target"] == "about 1.00000000000e-13000"
+    small = outcome_of(
+        holds_at(BALANCED(K=4, N=7), sp.Symbol("A", real=True), "<=", 1, {"A": sp.Rational(1, 10**5000)})
+    )
+    assert small.verdict is Verdict.CERTIFIED
 
 
 def steps_in_floats(size, trials, target):

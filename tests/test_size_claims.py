@@ -131,6 +131,31 @@ def test_a_bound_needs_room() -> None:
     assert found(ends={1: ("K", str(exact - Fraction(1, 1000)), 100)}).verdict is Verdict.SUPPORTED
 
 
+def test_a_bound_too_large_to_write_down() -> None:
+    """It ends neither the process nor the other claims."""
+    statement = steps_between(balanced, None, "exp(exp(K))", at=[32], to="loss <= 1/100", N="inf")
+    found = check(claim(statement))
+    assert found.verdict is Verdict.UNDECIDED
+    assert "too large" in found.outcome.evidence.summary
+
+
+def test_a_run_that_ends_at_once_has_no_exponent() -> None:
+    """A phase that ends at step 0 does not grow."""
+    statement = phases_at(underrepresented, 1, at=(16, 32), to="loss <= 10", N="inf", p1="1/2", exponents={1: (0, 1)})
+    found = check(claim(statement))
+    assert found.verdict is Verdict.UNDECIDED
+    assert "internal" not in found.outcome.evidence.method
+
+
+def test_a_parameter_that_varies_has_no_value() -> None:
+    """And a step is longer than nothing."""
+    with pytest.raises(InputError, match="K varies"):
+        steps_between(balanced, "K", "2*K", at=[32], to="loss <= 1/100", N="inf", K=5)
+    for eta in (0, -1):
+        with pytest.raises(InputError, match="step size"):
+            steps_between(balanced, "K", "2*K", at=[32], to="loss <= 1/100", N="inf", eta=eta)
+
+
 def test_bad_statements_are_refused() -> None:
     """Each with what was wrong."""
     with pytest.raises(InputError, match="no bound"):

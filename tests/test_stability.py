@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,12 @@ from hypothesis import strategies as st
 
 from symicl import (
     BudgetError,
+    Coordinate,
     DerivationError,
     InputError,
     Recurrence,
     Rest,
+    System,
     UndecidedError,
     compile_expressions,
     iterate,
@@ -29,10 +33,12 @@ from symicl import (
     rest_of,
     two_cycle,
 )
+from symicl import stability as stability_module
 from symicl.arithmetic import ARITHMETICS
 from symicl.faces import face_of
 from symicl.floor import loss_floor
 from symicl.iterate import Run
+from symicl.stability import flow_ends_at
 
 ROOT = Path(__file__).resolve().parent.parent
 RARE = "huang2024.underrepresented"
@@ -173,6 +179,61 @@ def test_training_goes_where_the_certificate_says() -> None:
     assert abs(cycle.multipliers[0]) < 1
     # A still grows like log t, and what is left of the prompts with v_k moves the cycle by e^-(A - B).
     assert sorted(ends(817, 4000)) == pytest.approx(sorted(float(place[0]) for place in cycle.places), abs=2e-2)
+
+
+@pytest.mark.parametrize(("K", "N", "p1"), SIZES)
+def test_the_flow_ends_at_the_rest(K: int, N: int, p1: Fraction) -> None:
+    """From B1 - B = 0, certified; the loss summed by hand falls all along the way, in float64."""
+    rest = rest_at(K, N, p1)
+    assert flow_ends_at(rest)
+    end, loss = float(rest.place[0]), face_loss(K, N, float(p1))
+    values = [loss(end * i / 50) for i in range(51)]
+    assert abs(end) < 1e-20 or all(after < before for before, after in pairwise(values))
+
+
+def test_a_start_beyond_another_rest_is_not_certified() -> None:
+    """The same face from the other side of a maximum, where the flow ends elsewhere: two minimisers, x = 1/2 and 4."""
+    u = sp.Symbol("u", real=True)
+    x = sp.exp(u)
+    loss = (x - sp.Rational(1, 2)) ** 2 * (x - 4) ** 2 / (1 + x**4)
+    starts = (sp.S.Zero, sp.Rational(1, 4))  # the maximum is at u = 0.165
+    left, right = (
+        rest_of(reduce_system(System("toy", "t", loss, loss, coordinates=(Coordinate(u, start=start),))))
+        for start in starts
+    )
+    assert float(left.place[0]) == pytest.approx(-math.log(2)) and float(right.place[0]) == pytest.approx(math.log(4))
+    assert flow_ends_at(left) and flow_ends_at(right)
+    assert not flow_ends_at(replace(left, face=right.face)) and not flow_ends_at(replace(right, face=left.face))
+
+
+@pytest.mark.parametrize(
+    ("system", "values", "eta", "steps"),
+    [
+        (RARE, ("K=8", "N=6", "p1=1/2"), "10**5", "5"),
+        (RARE, ("K=8", "N=600", "p1=1/2"), "10**5", "5"),
+        ("huang2024.balanced", ("K=8", "N=6"), "10**5", "1"),
+        ("huang2024.balanced", ("K=8", "N=6"), "1e400", "1"),
+    ],
+)
+def test_scores_beyond_float64_end_in_a_clear_error(
+    tmp_path: Path, system: str, values: tuple[str, ...], eta: str, steps: str
+) -> None:
+    """Division by zero, a score of 0, a loss that is no number: never a row of these, and what to do instead."""
+    settings = [word for value in values for word in ("--set", value)]
+    words = ("trace", system, *settings, "--eta", eta, "--steps", steps, "--arithmetic", "float64")
+    found = refusal(*words, code=4)
+    assert "smaller step size" in found and "ball" in found
+    rows = tmp_path / "rows.csv"
+    refusal(*words, "--out", str(rows), code=4)
+    assert "nan" not in rows.read_text(encoding="utf-8") and "inf" not in rows.read_text(encoding="utf-8")
+
+
+def test_proposals_survive_scores_beyond_float64() -> None:
+    """Long prompts have quadrature for their means, which refuses scores that are 0 or too far apart: that is NaN."""
+    recurrence = rare(8, 600, Fraction(1, 2))
+    update = recurrence.updates[0].xreplace({recurrence.symmetric.system.step_size: sp.S.One})
+    values = stability_module._floats([update], recurrence.coordinates)
+    assert math.isfinite(values(0.0, 0.0)[0]) and math.isnan(values(-800.0, 800.0)[0])
 
 
 @pytest.mark.parametrize(("K", "N", "eta"), [(4, 2, 211), (4, 2, 400), (8, 6, 820), (8, 6, 2000), (3, 4, 231)])

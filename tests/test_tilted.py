@@ -142,6 +142,28 @@ def test_scores_too_far_apart_end_in_an_error(monkeypatch):
         TiltedMoments(2, [fmpq(1, 2)] * 2, [((1, 0), 1)], DPS)([arb(1), arb(800).exp()])
 
 
+@pytest.mark.parametrize(("trials", "order", "power"), [(1, 0, 40), (200, 80, 1), (10**5, 300, 3)])
+def test_moments_of_high_order_with_one_score(trials, order, power):
+    """Z = 3 N and the moment is (N)_d / (3 N)^s: what is left out at the last node, whose weight is large, is paid."""
+    with BALL.working(DPS):
+        (found,) = TiltedMoments(trials, [fmpq(1)], [((order,), power)], DPS)([arb(3)]).values()
+        exact = exact_ball(Fraction(perm(trials, order), (3 * trials) ** power))
+        assert found.overlaps(exact) and found.rad() < arb("1e-28") * exact
+
+
+def test_what_is_left_out_is_no_more_than_the_bound_says(monkeypatch):
+    """Few digits asked for, so that the sum stops early: the rest it adds exceeds what more nodes would have added."""
+    wanted, scores = [((1, 1), 2)], [arb(1), arb(5)]
+    with BALL.working(DPS):
+        exact = exact_ball(exact_moment(6, [Fraction(1, 3), Fraction(2, 3)], [Fraction(1), Fraction(5)], (1, 1), 2))
+        for digits in (1, 2, 3):
+            tilted = TiltedMoments(6, [fmpq(1, 3), fmpq(2, 3)], wanted, DPS)
+            tilted.digits = digits
+            monkeypatch.setattr(tilted_module, "_LOOK", 1)
+            found = tilted(scores)[wanted[0]]
+            assert found.overlaps(exact) and found.rad() > arb("1e-12") * exact
+
+
 @pytest.fixture
 def always(monkeypatch):
     """Switches between tables and integrals, whatever they cost."""

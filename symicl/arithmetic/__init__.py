@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from symicl.arithmetic.ball import BallArithmetic
+from symicl.arithmetic.ball import BallArithmetic, whole_number
 from symicl.arithmetic.base import (
     EXACT_DIGITS,
     MAX_DPS,
@@ -36,6 +36,7 @@ __all__ = [
     "arithmetic",
     "check_dps",
     "exact_ratio",
+    "whole_number",
 ]
 
 ARITHMETICS: Mapping[str, Arithmetic] = MappingProxyType(

@@ -26,6 +26,14 @@ _TINY = "1E-100000000000000000"  # above 2**-_EXTREME_BITS
 _DIGITS_BITS = 3_321_930  # 10**EXACT_DIGITS < 2**(_DIGITS_BITS - 1)
 
 
+def whole_number(value: arb) -> int | None:
+    """The integer in a ball that holds exactly one; None where it does not, and beyond ``2**_EXACT_BITS``."""
+    if not abs(value) < arb(2) ** _EXACT_BITS:  # GMP ends the process where an integer does not fit
+        return None
+    found = value.unique_fmpz()
+    return None if found is None else int(found)
+
+
 @dataclass(frozen=True)
 class BallArithmetic(Arithmetic):
     """Arb's real balls. flint has one precision for the whole process: do not share ``working`` between threads."""

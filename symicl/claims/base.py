@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import sympy as sp
+from flint import arb, fmpq
+
 from symicl.errors import InputError
+
+LONG_BITS = 600
+"""Numbers of more bits are shown rounded: Python prints no integer of more than 4300 digits."""
 
 
 class Verdict(enum.Enum):
@@ -80,6 +86,16 @@ class Claim:
     def source(self) -> str:
         """The first word of the docstring's ``Source``: abstract, published or reconstructed."""
         return self.about.get("source", "").split(":")[0].split(",")[0].strip()
+
+
+def shown(value: Any) -> str:
+    """A number or an expression as text for evidence and errors, whatever its length: long numbers are rounded."""
+    if isinstance(value, sp.Rational) and int(value.p).bit_length() + int(value.q).bit_length() > LONG_BITS:
+        return f"about {arb(fmpq(int(value.p), int(value.q))).str(12, radius=False)}"
+    try:
+        return str(value)
+    except ValueError:
+        return "an expression with very long numbers"
 
 
 def claim(statement: Any, *, expect: Verdict | str = Verdict.PROVED) -> Claim:

@@ -7,15 +7,22 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symicl.claims.base import shown
 from symicl.descent import state_symbols
 from symicl.errors import InputError
 from symicl.grammar import Condition, exact, parse_condition, parse_expression
 from symicl.systems.base import System
 
+LONGEST_BITS = 3000
+"""Of a number in a bound on the step size: the evidence prints its square with other factors."""
+
 
 @dataclass(frozen=True)
 class Descends:
-    """``loss(t+1) <= loss(t)`` from every state (that meets ``where``), at every step size (up to ``up_to``)."""
+    """``loss(t+1) <= loss(t)`` from every state (that meets ``where``), at every step size (up to ``up_to``).
+
+    Where the parameters make ``up_to`` 0 or less there is no such step size.
+    """
 
     system: System
     where: Condition | None
@@ -42,7 +49,11 @@ class DescendsAlong:
 
 @dataclass(frozen=True)
 class StableUpTo:
-    """The point of rest at finite scores attracts below a step size in ``[low, high]``, and does not above it."""
+    """The point of rest of training attracts below a step size in ``[low, high]``, and does not above it.
+
+    The point is the one at which downhill flow ends: the flow of the recurrence from the start, on the face where the
+    coordinates that escape are infinite (see ``faces``). A loss with several minimisers has one such point.
+    """
 
     system: System
     low: sp.Rational
@@ -80,7 +91,7 @@ def descends(
         )
     size = exact(eta)
     if not (size.is_Rational and size > 0):
-        raise InputError(f"the step size is {size}", where="eta", remedy="give a number greater than 0")
+        raise InputError(f"the step size is {shown(size)}", where="eta", remedy="give a number greater than 0")
     if system.parameters:
         names = ", ".join(parameter.name for parameter in system.parameters)
         raise InputError(f"no value for {names}", where=system.id, remedy="give every parameter an exact value")
@@ -102,8 +113,13 @@ def _bound(system: System, up_to: object) -> sp.Expr:
     unknown = bound.free_symbols - {parameter.symbol for parameter in system.parameters}
     if unknown or bound.has(sp.Float):
         raise InputError(
-            f"{bound} is no bound on the step size", where="up_to", remedy="write it in the parameters, exactly"
+            f"{shown(bound)} is no bound on the step size", where="up_to", remedy="write it in the parameters, exactly"
         )
+    longest = max((max(int(n.p).bit_length(), int(n.q).bit_length()) for n in bound.atoms(sp.Rational)), default=0)
+    if longest > LONGEST_BITS:
+        raise InputError(f"the bound is {shown(bound)}", where="up_to", remedy="take numbers of fewer than 900 digits")
+    if not bound.free_symbols and not (bound.is_positive and bound.is_finite):
+        raise InputError(f"the bound is {shown(bound)}", where="up_to", remedy="give a finite bound greater than 0")
     return bound
 
 
@@ -122,7 +138,11 @@ def _state(system: System, at: Mapping[str, object]) -> tuple[tuple[sp.Symbol, s
 
 
 def stable_up_to(system: System, low: object, high: object) -> StableUpTo:
-    """The statement that a point of rest attracts exactly below a step size that lies in ``[low, high]``."""
+    """The statement that the point of rest of training attracts exactly below a step size in ``[low, high]``.
+
+    The point is the one at which downhill flow from the start ends, at finite scores or on a face (``rest_of`` finds
+    it). Raises ``InputError`` for ends that are no finite numbers in order.
+    """
     ends = exact(low), exact(high)
     if not all(end.is_Rational for end in ends) or not ends[0] <= ends[1]:
         raise InputError(f"[{low}, {high}] is no interval", where="stable_up_to", remedy="give two numbers in order")

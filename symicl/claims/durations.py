@@ -35,7 +35,12 @@ class Duration:
             raise InputError("no constant is given", where="statement", remedy="give at_least, at_most or both")
         named = {symbol for symbol, _, _ in self.box}
         wanted = {each.symbol for each in self.system.parameters} | {TARGET, self.system.step_size}
-        if named != wanted:
+        for name in (str(TARGET), str(self.system.step_size)):
+            if any(each.name == name for each in self.system.parameters):
+                raise InputError(
+                    f"a parameter of {self.system.id} is called {name}", where="statement", remedy="rename it"
+                )
+        if named != wanted or len(named) != len(self.box):
             raise InputError(
                 f"the ranges are for {_listed(named)}", where="statement", remedy=f"give one each for {_listed(wanted)}"
             )

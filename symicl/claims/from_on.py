@@ -39,6 +39,7 @@ class FromOn:
 
     def __post_init__(self) -> None:
         check_sizes(self.low, self.high, *self.beyond)
+        check_step_size(self.eta)
         if not self.low < self.high or any(value <= self.high for value in self.beyond):
             raise InputError(
                 f"the bracket is {self.low} to {self.high}, and beyond it {self.beyond}",
@@ -82,12 +83,24 @@ def from_on(
     """
     texts = (conditions,) if isinstance(conditions, str) else tuple(conditions)
     far = tuple(value for value in FAR if value > high) if beyond is None else tuple(beyond)
-    return FromOn(family, fixed_values(fixed), parameter, texts, low, high, far, exact(eta), to, since)
+    return FromOn(family, fixed_values(fixed, parameter), parameter, texts, low, high, far, exact(eta), to, since)
 
 
-def fixed_values(given: Mapping[str, object]) -> tuple[tuple[str, sp.Expr], ...]:
-    """Exact values of parameters, in the order of their names."""
+def fixed_values(given: Mapping[str, object], parameter: str) -> tuple[tuple[str, sp.Expr], ...]:
+    """Exact values of parameters, in the order of their names; the one that varies is not among them."""
+    if parameter in given:
+        raise InputError(
+            f"{parameter} varies, and has a value too",
+            where="statement",
+            remedy=f"leave out {parameter}={given[parameter]}",
+        )
     return tuple(sorted((name, exact(value)) for name, value in given.items()))
+
+
+def check_step_size(eta: sp.Expr) -> None:
+    """Raise ``InputError`` for what is no step size."""
+    if not (eta.is_Rational and eta > 0):
+        raise InputError(f"the step size is {eta}", where="eta", remedy="give a number greater than 0")
 
 
 def check_sizes(*values: object) -> None:

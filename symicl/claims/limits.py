@@ -29,6 +29,20 @@ class TendsTo:
             raise InputError(
                 f"the limit {self.limit} holds {self.symbol}", where="statement", remedy="divide by how it grows"
             )
+        both = sp.Tuple(self.expression, self.limit)
+        if both.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
+            raise InputError(
+                "a limit here is a finite expression",
+                where=f"{self.expression} -> {self.limit}",
+                remedy="divide by how it grows",
+            )
+        if any(other.name == self.symbol.name for other in both.free_symbols - {self.symbol}):
+            raise InputError(f"another symbol is called {self.symbol} too", where="statement", remedy="use one of them")
+        for parameter in self.system.parameters:
+            if parameter.symbol == self.symbol and parameter.below is not None:
+                raise InputError(
+                    f"{self.symbol} stays below {parameter.below}", where="statement", remedy="take one that grows"
+                )
         if self.symbol.is_nonpositive:
             raise InputError(f"{self.symbol} is never positive", where="statement", remedy="take a symbol that grows")
 

@@ -15,7 +15,7 @@ from typing import Any
 import sympy as sp
 from flint import arb, fmpq
 
-from symicl.arithmetic import ARITHMETICS
+from symicl.arithmetic import ARITHMETICS, whole_number
 from symicl.errors import DerivationError, InputError
 from symicl.expectation import Expectation, Multinomial, TokenCounts
 from symicl.indices import SumOver
@@ -146,8 +146,7 @@ def _integer(expression: sp.Expr, point: Point) -> int:
 
 def _exact_integer(value: arb) -> int | None:
     """The integer that an exact ball is, if it is one."""
-    found = value.unique_fmpz() if value.is_exact() and value.is_integer() else None
-    return None if found is None else int(found)
+    return whole_number(value) if value.is_exact() and value.is_integer() else None
 
 
 def _mean(node: Expectation, point: Point) -> arb:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import sympy as sp
 
-from symicl.claims.from_on import PARAMETER, check_sizes, fixed_values
+from symicl.claims.from_on import PARAMETER, check_sizes, check_step_size, fixed_values
 from symicl.claims.statements import first_step
 from symicl.errors import InputError
 from symicl.grammar import Condition, exact, parse_expression
@@ -34,6 +34,7 @@ class Runs:
 
     def __post_init__(self) -> None:
         check_sizes(*self.sizes)
+        check_step_size(self.eta)
         if not self.sizes or any(a >= b for a, b in pairwise(self.sizes)):
             raise InputError(f"the sizes are {self.sizes}", where="at", remedy="give one or more, in rising order")
         self.until(self.sizes[0])
@@ -139,7 +140,7 @@ def steps_between(
     with explicit constants; one bound alone, the other None, an O or an Omega. Certified where all runs can be stepped,
     else supported. The evidence has the ratios, so how loose the bounds are.
     """
-    runs = Runs(family, fixed_values(fixed), parameter, tuple(at), to, exact(eta))
+    runs = Runs(family, fixed_values(fixed, parameter), parameter, tuple(at), to, exact(eta))
     return StepsBetween(runs, *(None if text is None else _form(runs, text) for text in (low, high)))
 
 
@@ -164,7 +165,7 @@ def phases_at(
     ``ends={2: ("K**2", "1/2", 2)}`` that the phase ends between K^2/2 and 2 K^2, ``lengths`` likewise how long it
     takes; ``exponents={2: ("19/10", "21/10")}`` how its end grows. Supported at best.
     """
-    runs = Runs(family, fixed_values(fixed), parameter, tuple(at), to, exact(eta))
+    runs = Runs(family, fixed_values(fixed, parameter), parameter, tuple(at), to, exact(eta))
     states = {str(state.symbol): state.symbol for state in restrict(runs.general).states}
     terms = tuple(
         (phase, state, parse_expression(text, runs.names() | states))

@@ -233,6 +233,14 @@ class System:
     gram: OfPair | None = None
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if any(parameter.name == self.step_size.name for parameter in self.parameters):
+            raise InputError(
+                f"{self.id} has a parameter with the name of the step size",
+                where=self.step_size.name,
+                remedy="rename one of them",
+            )
+
     @property
     def has_orbits(self) -> bool:
         """Whether trained entries are known one by one or by the classes of their features, so that states have names.

@@ -6,22 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, product
+from random import Random
 
 import numpy as np
 import sympy as sp
 from flint import arb, ctx
 
+from symicl.algebra import identically_zero
 from symicl.arithmetic import ARITHMETICS
-from symicl.claims.base import Evidence, Outcome, Verdict
+from symicl.claims.base import Evidence, Outcome, Verdict, shown
 from symicl.claims.descends import Descends, DescendsAlong, DescendsAt, StableUpTo
 from symicl.claims.points import sample_points
-from symicl.errors import InputError, SymiclError, UndecidedError
-from symicl.evaluate import compile_expressions, value_of
+from symicl.errors import BudgetError, InputError, SymiclError, UndecidedError
+from symicl.evaluate import Function, compile_expressions, value_of
 from symicl.indices import partial
 from symicl.iterate import Row, Run, iterate
-from symicl.monotone import falls_at_every_step_size, falls_up_to, half_space
+from symicl.monotone import falls_at_every_step_size, falls_up_to, half_space, loss_is_constant, rests_at
 from symicl.reduce import Recurrence, on_coordinates, reduce_system
-from symicl.stability import rest_of
+from symicl.stability import flow_ends_at, rest_of
 
 DIGITS = (30, 60, 120, 240)
 """Digits tried in turn: a loss near its limit changes by little."""
@@ -33,10 +35,15 @@ SCORES = (-12, -6, -3, -1, 0, 1, 3, 6, 12)
 EXPONENTS = range(-1, 9)
 """Coordinates, and step sizes as powers of ten, of a witness."""
 
+FLOAT_DECADES = sp.Integer(300)
+MOST_STATES = 20_000
+"""Of more states than these a sample is tried, always the same one."""
+
 MARGIN = 1e-9
 """How much the loss has to rise, relatively and in float64, before balls are asked."""
 
 RISES = "a step that raises the loss, in balls"
+CONSTANT = "no step changes the loss, in the fraction field"
 
 
 def decide_descends(statement: Descends) -> Outcome:
@@ -45,7 +52,7 @@ def decide_descends(statement: Descends) -> Outcome:
     region = None if statement.where is None else half_space(recurrence, statement.where)
     if statement.up_to is not None:
         reasons, method = falls_up_to(recurrence, statement.up_to), "curvature of the loss (sign certificates)"
-        summary = f"loss(t+1) <= loss(t) from every state at every step size up to {statement.up_to}"
+        summary = f"loss(t+1) <= loss(t) from every state at every step size up to {shown(statement.up_to)}"
     else:
         reasons, method = falls_at_every_step_size(recurrence, region), "the loss falls along every ray (signs)"
         where = "from every state" if statement.where is None else f"from every state with {statement.where}"
@@ -79,11 +86,18 @@ def _searched(recurrence: Recurrence, statement: Descends) -> Outcome:
             break
     for step in sorted(proposals, key=lambda each: each.size)[:20]:
         losses = _losses(recurrence, step)
-        if losses is not None and losses[1] > losses[0] and _allowed(recurrence, statement, step):
+        if losses is not None and losses[1] > losses[0]:
             return _refuted(recurrence, step, losses)
-    details = (("steps tried", str(tried)), ("step sizes", f"10^{EXPONENTS[0]} to 10^{EXPONENTS[-1]}"))
+    if loss_is_constant(recurrence):
+        return Outcome(Verdict.PROVED, Evidence(CONSTANT, "no step from any state changes the loss"))
+    within = "" if statement.up_to is None else ", up to the bound"
+    details = [("steps tried", str(tried)), ("step sizes", f"10^{EXPONENTS[0]} to 10^{EXPONENTS[-1]}{within}")]
+    if len(SCORES) ** len(recurrence.coordinates) > MOST_STATES:
+        details.append(("states", f"a sample of {MOST_STATES} out of {len(SCORES)}^{len(recurrence.coordinates)}"))
     verdict = Verdict.SUPPORTED if tried else Verdict.UNDECIDED
-    return Outcome(verdict, Evidence("search", "no certificate, and no step was found that raises the loss", details))
+    return Outcome(
+        verdict, Evidence("search", "no certificate, and no step was found that raises the loss", tuple(details))
+    )
 
 
 def _parameters(recurrence: Recurrence) -> Iterator[dict[sp.Symbol, sp.Rational]]:
@@ -103,10 +117,9 @@ def _proposals(
     recurrence: Recurrence, statement: Descends, parameters: dict[sp.Symbol, sp.Rational]
 ) -> tuple[int, list[_Step]]:
     """Steps that seem to raise the loss in float64, at states with small whole coordinates; how many were tried."""
-    bound = None if statement.up_to is None else statement.up_to.xreplace(parameters)
-    sizes = [sp.Integer(10) ** exponent for exponent in EXPONENTS]
-    if bound is not None:
-        sizes = [size for size in (bound, bound / 2, *sizes) if size <= bound]
+    sizes = _step_sizes(None if statement.up_to is None else statement.up_to.xreplace(parameters))
+    if not sizes:
+        return 0, []
     per_step = {recurrence.symmetric.system.step_size: sp.S.One}
     moves = [update.xreplace(per_step).xreplace(parameters) for update in recurrence.updates]
     float64 = ARITHMETICS["float64"]
@@ -114,42 +127,68 @@ def _proposals(
         evaluate = compile_expressions(
             [recurrence.loss.xreplace(parameters), *moves], recurrence.coordinates, float64, 15
         )
+        allowed = _region(recurrence, statement, parameters)
     except SymiclError:
         return 0, []
     tried, found = 0, []
-    for scores in product(map(sp.Integer, SCORES), repeat=len(recurrence.coordinates)):
-        if not _allowed(recurrence, statement, _Step(parameters, scores, sp.S.One)):
+    for scores in _states(len(recurrence.coordinates)):
+        if not allowed(scores):
             continue
         before = _floats(evaluate, [float(y) for y in scores])
         for eta in sizes:
             tried += 1
             after = _floats(evaluate, [float(y) + float(eta) * u for y, u in zip(scores, before[1:], strict=True)])
             if after[0] > before[0] * (1 + MARGIN):
-                found.append(_Step(parameters, scores, eta))
+                found.append(_Step(parameters, tuple(map(sp.Integer, scores)), eta))
     return tried, found
 
 
-def _floats(evaluate: object, point: Sequence[float]) -> list[float]:
+def _step_sizes(bound: sp.Expr | None) -> list[sp.Rational]:
+    """The step sizes to try: powers of ten and, where there is a bound, only what is > 0 and no larger."""
+    sizes = [sp.Integer(10) ** exponent for exponent in EXPONENTS]
+    if bound is None:
+        return sizes
+    if not (bound.is_finite and bound.is_positive):
+        return []
+    within = [size for size in (bound, bound / 2, *sizes) if size.is_Rational and (bound - size).is_nonnegative]
+    return [size for size in within if 10**-FLOAT_DECADES < size < 10**FLOAT_DECADES]
+
+
+def _states(width: int) -> Iterator[tuple[int, ...]]:
+    """States with coordinates in ``SCORES``: all, or a sample where they are too many."""
+    if len(SCORES) ** width <= MOST_STATES:
+        return product(SCORES, repeat=width)
+    random = Random(0)
+    return (tuple(random.choices(SCORES, k=width)) for _ in range(MOST_STATES))
+
+
+def _floats(evaluate: Function, point: Sequence[float]) -> list[float]:
     """The values, or NaN where they overflow."""
-    assert callable(evaluate)
     try:
         with np.errstate(all="ignore"):
             return [float(value) for value in evaluate(*point)]
-    except ArithmeticError:
+    except (ArithmeticError, BudgetError, UndecidedError):  # scores out of range or too far apart
         return [float("nan")] * (len(point) + 1)
 
 
-def _allowed(recurrence: Recurrence, statement: Descends, step: _Step) -> bool:
-    """Whether a step starts in the region, certainly, and is no longer than the bound."""
-    if statement.where is not None:
-        lift = dict(zip(recurrence.states, recurrence.lift, strict=True))
-        values = {**dict(zip(recurrence.coordinates, step.point, strict=True)), **step.parameters}
-        sides = [side.xreplace(lift).xreplace(values) for side in (statement.where.left, statement.where.right)]
-        try:
-            return _certainly(statement.where.relation, *(_ball(side) for side in sides))
-        except SymiclError:
-            return False
-    return True
+def _region(
+    recurrence: Recurrence, statement: Descends, parameters: dict[sp.Symbol, sp.Rational]
+) -> Callable[[Sequence[int]], bool]:
+    """Whether a state lies in the region of the statement, certainly."""
+    if statement.where is None:
+        return lambda scores: True
+    relation, ball = statement.where.relation, ARITHMETICS["ball"]
+    lift = dict(zip(recurrence.states, recurrence.lift, strict=True))
+    sides = [side.xreplace(lift).xreplace(parameters) for side in (statement.where.left, statement.where.right)]
+    with ball.working(DIGITS[0]):
+        read = compile_expressions(sides, recurrence.coordinates, ball, DIGITS[0])
+
+    def inside(scores: Sequence[int]) -> bool:
+        with ball.working(DIGITS[0]):
+            left, right = map(arb, read(*map(ball.number, scores)))
+            return _certainly(relation, left, right)
+
+    return inside
 
 
 def _ball(number: sp.Expr) -> arb:
@@ -187,10 +226,10 @@ def _refuted(recurrence: Recurrence, step: _Step, losses: tuple[arb, arb]) -> Ou
 def _shown(recurrence: Recurrence, step: _Step, losses: tuple[arb, arb]) -> tuple[tuple[str, str], ...]:
     place = dict(zip(recurrence.coordinates, step.point, strict=True))
     states = [form.xreplace({**place, **step.parameters}) for form in recurrence.lift]
-    named = [(f"at {symbol}", str(value)) for symbol, value in step.parameters.items()]
-    named += [(f"at {symbol}", str(value)) for symbol, value in zip(recurrence.states, states, strict=True)]
-    shown = [("loss before", losses[0].str(20)), ("loss after", losses[1].str(20))]
-    return (*named, ("step size", str(step.eta)), *shown)
+    named = [(f"at {symbol}", shown(value)) for symbol, value in step.parameters.items()]
+    named += [(f"at {symbol}", shown(value)) for symbol, value in zip(recurrence.states, states, strict=True)]
+    both = [("loss before", losses[0].str(20)), ("loss after", losses[1].str(20))]
+    return (*named, ("step size", shown(step.eta)), *both)
 
 
 def decide_descends_at(statement: DescendsAt) -> Outcome:
@@ -202,6 +241,9 @@ def decide_descends_at(statement: DescendsAt) -> Outcome:
     point = tuple(form.xreplace(state) for form in recurrence.readings)
     step = _Step({}, point, statement.eta)
     losses = _losses(recurrence, step)
+    if losses is None and _same_loss(recurrence, step):
+        details = (("step size", shown(statement.eta)),)
+        return Outcome(Verdict.PROVED, Evidence(CONSTANT, "the loss after the step is the same", details))
     if losses is None:
         summary = f"the losses before and after agree to {DIGITS[-1]} digits"
         return Outcome(Verdict.UNDECIDED, Evidence(RISES, summary))
@@ -209,6 +251,20 @@ def decide_descends_at(statement: DescendsAt) -> Outcome:
         return _refuted(recurrence, step, losses)
     summary = f"the loss falls from {losses[0].str(10, radius=False)} to {losses[1].str(10, radius=False)}"
     return Outcome(Verdict.CERTIFIED, Evidence("one step in balls", summary, _shown(recurrence, step, losses)))
+
+
+def _same_loss(recurrence: Recurrence, step: _Step) -> bool:
+    """Whether a step from exact values leaves the loss as it is, exactly; asked where balls of any width overlap."""
+    place = dict(zip(recurrence.coordinates, step.point, strict=True))
+    if rests_at(recurrence, place) or loss_is_constant(recurrence):
+        return True
+    size = {recurrence.symmetric.system.step_size: step.eta}
+    pairs = zip(recurrence.coordinates, recurrence.updates, strict=True)
+    after = {y: place[y] + update.xreplace(size).xreplace(place) for y, update in pairs}
+    try:
+        return identically_zero(recurrence.loss.xreplace(after) - recurrence.loss.xreplace(place))
+    except SymiclError:
+        return False
 
 
 def _require_conserved(recurrence: Recurrence, form: sp.Expr, state: dict[sp.Symbol, sp.Rational]) -> None:
@@ -240,13 +296,22 @@ def decide_descends_along(statement: DescendsAlong) -> Outcome:
             return _first_rise(statement, rises)
         except UndecidedError as error:
             problem = str(error)
+            if digits == DIGITS[0] and _never_changes(statement):
+                steps = (("steps", str(statement.steps)), ("step size", shown(statement.eta)))
+                return Outcome(Verdict.PROVED, Evidence(CONSTANT, "the loss stays as it is at the start", steps))
             continue
         except SymiclError as error:
             return Outcome(Verdict.UNDECIDED, Evidence(RISES, str(error)))
-        details = (("step size", str(statement.eta)), ("loss at the end", end.str(15)), ("least fall", least.str(5)))
+        details = (("step size", shown(statement.eta)), ("loss at the end", end.str(15)), ("least fall", least.str(5)))
         summary = f"the loss falls in each of the steps 1 to {statement.steps}"
         return Outcome(Verdict.CERTIFIED, Evidence("every step in ball arithmetic, from the start", summary, details))
     return Outcome(Verdict.UNDECIDED, Evidence(RISES, f"{problem}; tried up to {DIGITS[-1]} digits"))
+
+
+def _never_changes(statement: DescendsAlong) -> bool:
+    recurrence = reduce_system(statement.system)
+    start = dict(zip(recurrence.coordinates, recurrence.start, strict=True))
+    return rests_at(recurrence, start) or loss_is_constant(recurrence)
 
 
 def _followed(statement: DescendsAlong, digits: int) -> tuple[arb, arb]:
@@ -296,7 +361,7 @@ def _fall(recurrence: Recurrence, eta: sp.Rational, row: Row) -> arb:
 
 def _first_rise(statement: DescendsAlong, rises: _Rises) -> Outcome:
     names = [f"{symbol} before" for symbol in reduce_system(statement.system).states]
-    details = [("step", str(rises.after.step)), ("step size", str(statement.eta))]
+    details = [("step", str(rises.after.step)), ("step size", shown(statement.eta))]
     details += [(name, value.str(12)) for name, value in zip(names, rises.before.states, strict=True)]
     details += [("loss before", rises.before.loss.str(15)), ("loss after", rises.after.loss.str(15))]
     return Outcome(
@@ -305,16 +370,27 @@ def _first_rise(statement: DescendsAlong, rises: _Rises) -> Outcome:
 
 
 def decide_stable_up_to(statement: StableUpTo) -> Outcome:
-    """Certified where the ball of the bound lies in the interval, refuted where it lies outside."""
-    method = "zero enclosed by Krawczyk's test, curvature in balls"
+    """Certified where the ball of the bound lies in the interval, refuted where it lies outside.
+
+    Both only where the flow from the start certainly ends at the point found; else supported, and undecided.
+    """
+    method = "zero enclosed by Krawczyk's test, curvature in balls, the way to it by signs"
     rest = rest_of(reduce_system(statement.system), DIGITS[0])
     low, high = _ball(statement.low), _ball(statement.high)
     names = [str(reading) for reading in rest.face.readings]
     details = [(f"{y} at", str(end)) for y, end in rest.face.escaping.items()]
     details += [(name, value.str(15)) for name, value in zip(names, rest.place, strict=True)]
     details += [("loss", rest.loss.str(15)), ("curvature", rest.curvature.str(15)), ("bound", rest.bound.str(15))]
-    if rest.bound >= low and rest.bound <= high:
-        return Outcome(Verdict.CERTIFIED, Evidence(method, "the bound lies in the interval", tuple(details)))
-    if rest.bound < low or rest.bound > high:
-        return Outcome(Verdict.REFUTED, Evidence(method, "the bound lies outside the interval", tuple(details)))
-    return Outcome(Verdict.UNDECIDED, Evidence(method, "the bound is too near an end of the interval", tuple(details)))
+    inside = rest.bound >= low and rest.bound <= high
+    if not inside and not (rest.bound < low or rest.bound > high):
+        summary = "the bound is too near an end of the interval"
+        return Outcome(Verdict.UNDECIDED, Evidence(method, summary, tuple(details)))
+    ends_there = flow_ends_at(rest)
+    details.append(("flow from the start", "ends there" if ends_there else "is not certain to end there"))
+    summary = f"the bound lies {'in' if inside else 'outside'} the interval"
+    if ends_there:
+        verdict = Verdict.CERTIFIED if inside else Verdict.REFUTED
+    else:
+        verdict = Verdict.SUPPORTED if inside else Verdict.UNDECIDED
+        summary += "; another point of rest may be meant"
+    return Outcome(verdict, Evidence(method, summary, tuple(details)))

@@ -14,7 +14,7 @@ from itertools import product
 import sympy as sp
 from flint import arb
 
-from symicl.arithmetic import ARITHMETICS
+from symicl.arithmetic import ARITHMETICS, whole_number
 from symicl.claims.base import Evidence, Outcome, Verdict
 from symicl.claims.durations import Duration, Side
 from symicl.enclosure import Enclosure, maximum
@@ -173,10 +173,15 @@ def _witness(
             )
             if broken:
                 shown = tuple((str(symbol), str(value)) for symbol, value in point.items())
-                steps = low.str(20, radius=False) if low != high else str(int(float(low)))
-                details = (*shown, ("steps", steps), ("steps / form", ((low + high) / 2 / form).str(8, radius=False)))
+                details = (*shown, ("steps", _shown(low, high)), ("form there", form.str(8, radius=False)))
                 return "broken at a point of the range", details
     return None
+
+
+def _shown(low: arb, high: arb) -> str:
+    if low == high:
+        return str(whole_number(low))
+    return f"from {low.str(20, radius=False)} to {high.str(20, radius=False)}"
 
 
 def _grid(statement: Duration) -> list[Point]:

@@ -7,7 +7,7 @@ from flint import arb
 
 from symicl.algebra import identically_zero
 from symicl.arithmetic import ARITHMETICS
-from symicl.claims.base import Evidence, Outcome, Verdict
+from symicl.claims.base import Evidence, Outcome, Verdict, shown
 from symicl.claims.holding import HoldsAt
 from symicl.errors import SymiclError, UndecidedError
 from symicl.evaluate import value_of
@@ -21,7 +21,7 @@ def decide_holding(statement: HoldsAt) -> Outcome:
     ball = ARITHMETICS["ball"]
     values = dict(statement.at)
     left, right = statement.left.xreplace(values), statement.right.xreplace(values)
-    known = tuple((f"at {symbol}", str(value)) for symbol, value in statement.at)
+    known = tuple((f"at {symbol}", shown(value)) for symbol, value in statement.at)
     if _same(left, right):
         holds = "=" in statement.relation
         verdict = Verdict.PROVED if holds else Verdict.REFUTED
@@ -34,10 +34,12 @@ def decide_holding(statement: HoldsAt) -> Outcome:
                 holds = compare(*(sides if statement.relation[0] == "<" else sides[::-1]))
             except UndecidedError:
                 continue
-            shown = (*known, ("left", sides[0].str(20)), ("right", sides[1].str(20)))
+            sides_shown = (*known, ("left", sides[0].str(20)), ("right", sides[1].str(20)))
             ratio = () if sides[1].contains(0) else (("ratio", (sides[0] / sides[1]).str(8)),)
             summary = f"{statement.relation} holds" if holds else f"{statement.relation} is false"
-            return Outcome(Verdict.CERTIFIED if holds else Verdict.REFUTED, Evidence(METHOD, summary, (*shown, *ratio)))
+            return Outcome(
+                Verdict.CERTIFIED if holds else Verdict.REFUTED, Evidence(METHOD, summary, (*sides_shown, *ratio))
+            )
     budget = (("budget", f"{DIGITS[-1]} digits"),)
     return Outcome(Verdict.UNDECIDED, Evidence(METHOD, "the sides cannot be told apart", (*known, *budget)))
 

@@ -13,7 +13,7 @@ from flint import arb
 
 from symicl.algebra import identically_zero
 from symicl.along import DIGITS, far_run
-from symicl.arithmetic import ARITHMETICS
+from symicl.arithmetic import ARITHMETICS, whole_number
 from symicl.claims.base import Evidence, Outcome, Verdict
 from symicl.claims.checkers.far import TIMEOUT, first_step_leans
 from symicl.claims.checkers.from_on import size as short
@@ -26,6 +26,7 @@ from symicl.phases import Course, Phase, course_of
 COUNT_METHOD = "one run at each size: steps or certified leaps in balls where these reach, else two paths of leaps"
 PHASE_METHOD = "dominant terms along two paths of leaps at each size, which bound no error"
 BOUND_DIGITS = 40
+LARGEST_BITS = 100_000
 SMALL = 1e-3
 ROOM = Fraction(1, 10**6)
 """How far, relatively, a number read off a path has to be inside its bounds."""
@@ -85,10 +86,13 @@ def _whole(value: sp.Expr, up: bool) -> int:
     ball, dps = ARITHMETICS["ball"], BOUND_DIGITS
     while True:
         with ball.working(dps):
-            low, high = _ends(arb(value_of(value, ball, dps)), up)
-            whole = low.unique_fmpz()
+            found = arb(value_of(value, ball, dps))
+            if not abs(found) < arb(2) ** LARGEST_BITS:
+                raise InputError(f"the bound {value} is too large", where="statement", remedy="give a smaller one")
+            low, high = _ends(found, up)
+            whole = whole_number(low)
         if whole is not None and low == high:
-            return int(whole)
+            return whole
         dps *= 2
         if dps > 100 * BOUND_DIGITS:
             raise InputError(f"no number for the bound {value}", where="statement")
@@ -165,6 +169,9 @@ def _objections(statement: PhasesAt, courses: Sequence[Course]) -> Iterator[str]
     for phase, (low, high) in statement.exponents:
         ends = [found.phases[phase - 1].end for found in courses]
         for (a, b), (m, n) in zip(pairwise(runs.sizes), pairwise(ends), strict=True):
+            if not 0 < m <= n:
+                yield f"phase {phase} ends at steps {m} and {n} at {short(a)} and {short(b)}"
+                continue
             slope = math.log(Fraction(n, m)) / math.log(Fraction(b, a))
             if not float(low) < slope < float(high):
                 yield f"the end of phase {phase} grows like the power {slope:.6g} from {short(a)} to {short(b)}"

@@ -6,7 +6,7 @@ import sympy as sp
 from flint import arb
 
 from symicl.arithmetic import ARITHMETICS
-from symicl.claims.base import Evidence, Outcome, Verdict
+from symicl.claims.base import Evidence, Outcome, Verdict, shown
 from symicl.claims.unreachable import Unreachable
 from symicl.evaluate import compile_expressions
 from symicl.floor import loss_floor
@@ -26,7 +26,7 @@ def decide_unreachable(statement: Unreachable) -> Outcome:
         floor = loss_floor(recurrence)
         if floor is not None and floor > target:
             summary = f"the loss is at least {floor.str(10)} at every state"
-            return Outcome(Verdict.CERTIFIED, Evidence(METHOD, summary, (("target", str(statement.target)),)))
+            return Outcome(Verdict.CERTIFIED, Evidence(METHOD, summary, (("target", shown(statement.target)),)))
         found = _witness(recurrence, target)
     if found is not None:
         where, loss = found
