@@ -48,8 +48,8 @@ inverse = 1 / (2 * w**2) + 2 / w - 2 * sp.log(w)
 time_of_w = claim(equal(rare, partial(time, w) * speed, 1))
 inverse_of_w = claim(equal(rare, partial(inverse, w) * speed, (1 + 2 * w + 2 * w**2) / (1 + w) ** 3))
 
-SIZES = (10**2, 10**4, 10**20)
 MIDDLE = 12 * 10**14
+SIZES = (10**2, 10**4, MIDDLE)
 
 
 def takes(low, high, at=SIZES, share="1/2", loss="1/100", step=1):

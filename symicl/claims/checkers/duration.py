@@ -7,9 +7,10 @@ needs a witness: the number of steps at one point, bracketed or counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
+from math import inf
 
 import sympy as sp
 from flint import arb
@@ -18,7 +19,7 @@ from symicl.arithmetic import ARITHMETICS, whole_number
 from symicl.claims.base import Evidence, Outcome, Verdict
 from symicl.claims.durations import Duration, Side
 from symicl.enclosure import Enclosure, maximum
-from symicl.errors import SymiclError, UndecidedError
+from symicl.errors import SymiclError
 from symicl.grammar import Condition
 from symicl.hitting import TARGET, HittingFormula, hitting_formula
 from symicl.iterate import Run, iterate
@@ -88,11 +89,6 @@ def _bounded(
         if found.lower > _ball(constant):
             break
     return found, False
-
-
-def _value(expression: sp.Expr, point: Point) -> arb:
-    with ARITHMETICS["ball"].working(DIGITS):
-        return arb(compiled(expression.xreplace(dict(point)), [], BALLS).value())
 
 
 def _ball(value: sp.Rational) -> arb:
@@ -165,17 +161,30 @@ def _witness(
     points: Iterable[Point],
 ) -> tuple[str, tuple[tuple[str, str], ...]] | None:
     """Parameters at which the number of steps breaks the bound, with that number: the first of the points that does."""
-    for point in points:
-        for low, high in _steps(recurrence, formula, point):
-            form = _value(statement.form, point)
-            broken = (statement.at_most is not None and low > _ball(statement.at_most) * form) or (
-                statement.at_least is not None and high < _ball(statement.at_least) * form
-            )
-            if broken:
+    symbols = [symbol for symbol, _, _ in statement.box]
+    sides = [formula.in_target(formula.least), formula.in_target(formula.most), statement.form]
+    with ARITHMETICS["ball"].working(DIGITS):
+        codes = [compiled(each, symbols, BALLS) for each in sides]
+        for point in points:
+            places = [ARITHMETICS["ball"].number(point[symbol]) for symbol in symbols]
+            low, high, form = (arb(code.value(*places)) for code in codes)
+            verdict = _broken(statement, low, high, form)
+            if verdict is None and high < COUNTED_STEPS:
+                low = high = _counted(recurrence, point)
+                verdict = _broken(statement, low, high, form)
+            if verdict:
                 shown = tuple((str(symbol), str(value)) for symbol, value in point.items())
                 details = (*shown, ("steps", _shown(low, high)), ("form there", form.str(8, radius=False)))
                 return "broken at a point of the range", details
     return None
+
+
+def _broken(statement: Duration, low: arb, high: arb, form: arb) -> bool | None:
+    """Whether ``low <= n <= high`` breaks the bounds; None where it does not say."""
+    least, most = (None if each is None else _ball(each) * form for each in (statement.at_least, statement.at_most))
+    if (most is not None and low > most) or (least is not None and high < least):
+        return True
+    return False if (most is None or high <= most) and (least is None or low >= least) else None
 
 
 def _shown(low: arb, high: arb) -> str:
@@ -197,19 +206,15 @@ def _stations(symbol: sp.Symbol, low: sp.Rational, high: sp.Rational) -> list[sp
     return sorted({low, high, *(value for value in between if low < value < high)})
 
 
-def _steps(recurrence: Recurrence, formula: HittingFormula, point: Point) -> Iterator[tuple[arb, arb]]:
-    """A bracket of the number of steps at a point, then the number itself where it is small."""
-    low, high = (_value(formula.in_target(each), point) for each in (formula.least, formula.most))
-    yield low.lower(), high.upper()
-    if high < COUNTED_STEPS:
-        eta = point[recurrence.symmetric.system.step_size]
-        run = Run(eta, until=Condition(LOSS, "<=", point[TARGET]), dps=10, max_steps=COUNTED_STEPS)
-        try:
-            counted = iterate(at_values(recurrence, point), run, "ball")
-        except (SymiclError, UndecidedError):
-            return
-        if counted.outcome == "reached":
-            yield arb(counted.step), arb(counted.step)
+def _counted(recurrence: Recurrence, point: Point) -> arb:
+    """The number of steps at a point, one by one; any number where that fails."""
+    eta = point[recurrence.symmetric.system.step_size]
+    run = Run(eta, until=Condition(LOSS, "<=", point[TARGET]), dps=10, max_steps=COUNTED_STEPS)
+    try:
+        reached = iterate(at_values(recurrence, point), run, "ball")
+    except SymiclError:
+        return arb(0, inf)
+    return arb(reached.step) if reached.outcome == "reached" else arb(0, inf)
 
 
 def at_values(recurrence: Recurrence, values: Point) -> Recurrence:
