@@ -22,6 +22,7 @@ With ``Y_(n-1) < Y* <= Y_n`` for the target Y*, and ``h_n >= h(Y*) e^-x``, for e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -111,19 +112,32 @@ def hitting_formula(recurrence: Recurrence) -> HittingFormula:
     )
 
 
+def hitting_formula_with_limits(recurrence: Recurrence) -> tuple[HittingFormula, tuple[Limit, ...]] | None:
+    """The formula and its leading terms; None where the recurrence has no formula."""
+    try:
+        formula = hitting_formula(recurrence)
+    except DerivationError:
+        return None
+    return formula, limits(formula, recurrence.symmetric.system.parameters)
+
+
 def limits(formula: HittingFormula, parameters: Sequence[Parameter]) -> tuple[Limit, ...]:
     """``(symbol, to, leading term of the time)`` as a size tends to infinity and as epsilon tends to 0.
 
     A size is an integer parameter that is still a symbol. In a term for large sizes z stands for its own limit, and so
-    does z0 where it has one.
+    does z0 where it has one. Where no leading term is found, there is none in the list.
     """
-    found: list[Limit] = []
-    for parameter in parameters:
+    wanted = [(TARGET, sp.S.Zero, formula.in_target(formula.flow))]
+    for parameter in reversed(parameters):
         size = parameter.symbol
         if size.is_integer and size in formula.in_target(formula.flow).free_symbols:
             time = formula.flow.xreplace({Z0: formula.z0}) if formula.z0.has(size) else formula.flow
-            found.append((size, sp.oo, leading_term(time, size, sp.oo)))
-    return (*found, (TARGET, sp.S.Zero, leading_term(formula.in_target(formula.flow), TARGET, sp.S.Zero)))
+            wanted.insert(0, (size, sp.oo, time))
+    found: list[Limit] = []
+    for symbol, to, time in wanted:
+        with suppress(DerivationError):
+            found.append((symbol, to, leading_term(time, symbol, to)))
+    return tuple(found)
 
 
 def _power_of_u(identifier: str, loss: sp.Expr) -> tuple[sp.Expr, int]:
@@ -161,4 +175,4 @@ def _largest_height(form: NormalForm) -> sp.Rational:
     return at**form.p * (1 - at) ** form.q
 
 
-__all__ = ["TARGET", "Z", "Z0", "HittingFormula", "hitting_formula", "limits"]
+__all__ = ["TARGET", "Z", "Z0", "HittingFormula", "hitting_formula", "hitting_formula_with_limits", "limits"]

@@ -22,7 +22,7 @@ from flint import arb, arb_poly
 from symicl.arithmetic import ARITHMETICS
 from symicl.chebyshev import LOST, grid, in_powers, value
 from symicl.collocation import NO_SLACK, Collocation, Point, Rule, Slack, Slopes, Solution, largest
-from symicl.errors import BudgetError, DerivationError, InputError
+from symicl.errors import BudgetError, DerivationError, InputError, UndecidedError
 from symicl.evaluate import compile_expressions
 from symicl.grammar import Condition
 from symicl.iterate import Run
@@ -287,7 +287,10 @@ class _Follower:
     def _leap(self, n: int, point: Point, length: int) -> tuple[Leap | None, int]:
         """A leap and how long the next one may be; None where the path is too rough for the shortest."""
         while length >= self.shortest:
-            solution = self._solved(n, point, length)
+            try:
+                solution = self._solved(n, point, length)
+            except UndecidedError:  # a trial point so far out that the update has no value there
+                solution = None
             if solution is None:
                 length = length // 4
                 continue

@@ -11,10 +11,10 @@ import sympy as sp
 
 from symicl.commands.options import examples, find_family, find_target, json_option, set_option, warned
 from symicl.derive import derive, hessian, patterns
-from symicl.errors import DerivationError, InputError
+from symicl.errors import InputError
 from symicl.expectation import laws_in
 from symicl.grammar import format_expression
-from symicl.hitting import TARGET, Z0, Z, hitting_formula, limits
+from symicl.hitting import TARGET, Z0, Z, hitting_formula_with_limits
 from symicl.indices import like_index, range_of
 from symicl.notation import fold
 from symicl.output import note, present, table
@@ -141,12 +141,10 @@ def _derived(system: System) -> dict[str, Any]:
 
 def _hitting_times(recurrence: Recurrence) -> list[dict[str, Any]]:
     """The first step with ``loss <= epsilon`` as a formula, where the recurrence has one."""
-    system = recurrence.symmetric.system
-    try:
-        formula = hitting_formula(recurrence)
-        leading = limits(formula, system.parameters)
-    except DerivationError:
+    system, known = recurrence.symmetric.system, hitting_formula_with_limits(recurrence)
+    if known is None:
         return []
+    formula, leading = known
     parts = {name: getattr(formula, name) for name in ("flow", "count", "least", "most")}
     return [
         {

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from symicl.errors import DerivationError
-from symicl.hitting import TARGET, Z0, Z, hitting_formula, limits
+from symicl.hitting import TARGET, Z0, Z, hitting_formula_with_limits
 from symicl.reduce import Recurrence
 from symicl.render.display import Equation, breakable, display, label
 from symicl.render.printer import Printer
@@ -15,12 +14,10 @@ from symicl.render.printer import Printer
 
 def hitting_time_latex(recurrence: Recurrence, symbols: Mapping[str, str], where: tuple[str, ...]) -> list[str]:
     """The paragraph about the first step n with ``loss <= epsilon``; empty where there is no formula."""
-    system = recurrence.symmetric.system
-    try:
-        formula = hitting_formula(recurrence)
-        leading = limits(formula, system.parameters)
-    except DerivationError:
+    system, known = recurrence.symmetric.system, hitting_formula_with_limits(recurrence)
+    if known is None:
         return []
+    formula, leading = known
     printer = Printer(symbols=dict(symbols))
     eta, epsilon = printer._print(system.step_size), printer._print(TARGET)
 
@@ -42,14 +39,13 @@ def hitting_time_latex(recurrence: Recurrence, symbols: Mapping[str, str], where
         ),
         rf"Gradient flow takes the time ${eta} T$; at every step size $T - R \le n < T + S$, where",
         display([equation("least", "R", early), equation("most", "S", late)]),
-        "The leading terms are",
-        display(
-            [
-                equation(f"limit-{symbol}", rf"T \big|_{{{printer._print(symbol)} \to {printer._print(to)}}}", term)
-                for symbol, to, term in leading
-            ]
-        ),
     ]
+    if leading:
+        ends = [
+            equation(f"limit-{symbol}", rf"T \big|_{{{printer._print(symbol)} \to {printer._print(to)}}}", term)
+            for symbol, to, term in leading
+        ]
+        text += ["The leading terms are", display(ends)]
     if any(term.has(Z) for _, _, term in leading):
         text.append(f"where ${printer._print(Z)}$ is at its own limit.")
     return text
