@@ -503,8 +503,12 @@ class TestProcess:
     """What only a process of its own shows: exit codes, signals, a closed pipe."""
 
     def start(self, *words: str) -> subprocess.Popen[str]:
+        def hear_interrupts() -> None:  # what a shell starts in the background is deaf to them, and so are its children
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+        command = [sys.executable, "-m", "symicl.cli", *words]
         return subprocess.Popen(
-            [sys.executable, "-m", "symicl.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
         )
 
     def test_version_and_help(self) -> None:

@@ -26,7 +26,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
-LONG = ("gaussian_mixtures", "nonlinear_tasks", "normalized_descent")
+LONG = ("gaussian_mixtures", "nonlinear_tasks", "normalized_descent", "phases")
 """Documents whose transcripts take more than a few seconds."""
 
 BLOCK = re.compile(
