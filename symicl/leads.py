@@ -100,7 +100,7 @@ def _updates(system: System) -> list[tuple[str, sp.Expr]]:
 
 def _first_sizes(system: System) -> list[tuple[str, sp.Rational]]:
     """By state, how far it moves in the first step."""
-    start = {state.symbol: sp.sympify(state.coordinate.start) for state in restrict(system).states}
+    start = {state.symbol: sp.sympify(state.coordinate.start, strict=True) for state in restrict(system).states}
     sizes = [(name, abs(update.xreplace(start))) for name, update in _updates(system)]
     for name, size in sizes:
         if not size.is_Rational:
