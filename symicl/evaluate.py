@@ -23,6 +23,7 @@ from symicl.tables import check_law, midpoint, multinomial_table
 
 Function = Callable[..., tuple[Number, ...]]
 
+LARGEST_DEGREE = 1000
 MAX_ENTRIES = 20_000_000
 """The most entries that the tables of one function may hold together."""
 
@@ -120,6 +121,9 @@ def _nested(expression: sp.Expr, exponentials: Sequence[sp.Symbol]) -> sp.Expr:
     """The expression with its polynomials in the exponentials in Horner form, where that saves operations."""
     if isinstance(expression, sp.Add):
         variables = [symbol for symbol in exponentials if expression.has(symbol)]
+        # Polynomials are dense in SymPy: at K = 10**6 a state may be a millionth root of one.
+        if any(power.exp.is_Integer and abs(power.exp) > LARGEST_DEGREE for power in expression.atoms(sp.Pow)):
+            return expression
         if not variables or not expression.is_polynomial(*variables):
             return sp.Add(*(_nested(term, exponentials) for term in expression.args))
         nested = sp.horner(expression, wrt=variables)

@@ -258,3 +258,14 @@ def test_the_floor_of_the_loss():
     loss = compile_expressions([rare.loss], rare.coordinates, ARITHMETICS["float64"], 15)
     least = min(loss(-i / 100, 60.0)[0] for i in range(300))
     assert low < least < low * 1.0001
+
+
+def test_a_condition_on_an_exponential_at_large_size():
+    """States are small fractions of coordinates there: their exponentials are high roots, and no dense polynomial."""
+    system = systems["underrepresented"](K=10**6, N="inf", p1="1/2")
+    names = {str(state): state for state in reduce_system(system).states}
+    condition = parse_condition("exp(B1) <= 999999/1000000", names)
+    reached = iterate(reduce_system(system), Run(sp.S.One, until=condition, dps=10), "ball")
+    assert reached.state("B1").exp() <= arb(999999) / 10**6
+    before = iterate(reduce_system(system), Run(sp.S.One, steps=reached.step - 1, dps=10), "ball")
+    assert before.state("B1").exp() > arb(999999) / 10**6
